@@ -1,0 +1,40 @@
+import { KappaError, RetriableError } from '../kernel/errors.js';
+
+/** SQLSTATE of an error that PostgreSQL answered with, or null for any other error. */
+export function sqlState(error: unknown): string | null {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null;
+}
+
+/** Socket errors of Node, and what `pg` says when the server went away without a word. */
+const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
+const CONNECTION_MESSAGE = /connection terminated|connection ended|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
+
+/** True when the connection itself failed, so that it is not known what became of a statement under way. */
+export function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const state = sqlState(error);
+  // Class 08: connection exceptions. 57P01–57P03: shutdown, crash, starting up. 25P03: idle in transaction timeout.
+  if (state !== null) return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03' || state === '25P03';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return CONNECTION_CODES.has(code) || CONNECTION_MESSAGE.test(error.message);
+}
+
+/** True when PostgreSQL says that the same statement may succeed later: serialisation, deadlock, lock timeout, too many connections. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01' || state === '55P03' || state === '53300' || state === '57014' || isConnectionError(error);
+}
+
+/** True when the data is at fault (SQLSTATE classes 22 and 23), never the connection, a lock or the server. */
+export function isDataError(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== null && (state.startsWith('22') || state.startsWith('23'));
+}
+
+/** A transient error as {@link RetriableError}; any other as it is. */
+export function asRetriable(error: unknown, what: string): unknown {
+  if (error instanceof KappaError || !isTransient(error)) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RetriableError(`${what} did not happen: ${reason}`, { facts: { sqlState: sqlState(error) }, cause: error });
+}

@@ -1,0 +1,177 @@
+import pg from 'pg';
+import { KappaError, UnknownOutcomeError } from '../kernel/errors.js';
+import { isConnectionError } from './database-errors.js';
+import { quoteIdentifier } from './identifiers.js';
+import { systemTypes } from './system-types.js';
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Where our own tables stand. Default `kappa`. */
+  readonly schema?: string;
+  /** Where the public views of projections stand. Default `public`. */
+  readonly viewSchema?: string;
+  /** Connections at most. Default 10. */
+  readonly poolSize?: number;
+  /** Shown in `pg_stat_activity`. Default `nest-kappa`. */
+  readonly applicationName?: string;
+}
+
+/** A statement: text with `$1`-parameters; a name makes it prepared once per connection. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  readonly name?: string;
+}
+
+/** The slice of a connection that runs statements. Rows come with `int8` as number (system tables only) and timestamps as text. */
+export interface Queryable {
+  query<Row extends object = Record<string, unknown>>(statement: string | Statement, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>;
+}
+
+/** A connection of the pool, held until `release`. `raw` is for COPY streams and row codecs. */
+export interface Connection extends Queryable {
+  readonly raw: pg.PoolClient;
+  /** `true` closes the connection instead of giving it back. */
+  release(destroy?: boolean): void;
+}
+
+/**
+ * A stopped process must not hold a lock for ever (TRAPS 1c): the server ends what idles in a transaction, a lock is waited for
+ * with a bound, and a dead peer is noticed by keepalives.
+ */
+export const SESSION_SETTINGS = {
+  idle_in_transaction_session_timeout: '5000',
+  lock_timeout: '4000',
+  tcp_keepalives_idle: '5',
+  tcp_keepalives_interval: '2',
+  tcp_keepalives_count: '3',
+  TimeZone: 'UTC',
+  DateStyle: 'ISO',
+  IntervalStyle: 'iso_8601',
+  extra_float_digits: '1',
+  default_transaction_isolation: 'read committed',
+} as const;
+
+/** PostgreSQL as all parts use it: one pool, session settings that keep a stopped process harmless, our schema in front. */
+export class Database {
+  readonly schema: string;
+  readonly viewSchema: string;
+  readonly url: string;
+  readonly #pool: pg.Pool;
+  #ended: Promise<void> | null = null;
+
+  constructor(options: DatabaseOptions) {
+    this.url = options.url;
+    this.schema = options.schema ?? 'kappa';
+    this.viewSchema = options.viewSchema ?? 'public';
+    this.#pool = new pg.Pool({
+      ...this.clientConfig(options.applicationName),
+      max: options.poolSize ?? 10,
+      idleTimeoutMillis: 30_000,
+    });
+    // An idle connection that dies is replaced at the next use; without a listener it would end the process.
+    this.#pool.on('error', () => undefined);
+  }
+
+  /** What a connection of ours is opened with; also for the few dedicated connections (session locks, COPY). */
+  clientConfig(applicationName = 'nest-kappa'): pg.ClientConfig {
+    const settings = { ...SESSION_SETTINGS, search_path: `${quoteIdentifier(this.schema)},pg_catalog` };
+    return {
+      connectionString: this.url,
+      application_name: applicationName,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+      types: systemTypes,
+      options: Object.entries(settings)
+        .map(([name, value]) => `-c ${name}=${value.replaceAll('\\', '\\\\').replaceAll(' ', '\\ ')}`)
+        .join(' '),
+    };
+  }
+
+  /**
+   * Connects once and checks the server.
+   * @throws KAPPA_DATABASE_UNREACHABLE, KAPPA_DATABASE_TOO_OLD, KAPPA_POOLER_DROPS_SETTINGS
+   */
+  async start(): Promise<void> {
+    const { checkServer } = await import('./check-server.js');
+    await checkServer(this);
+  }
+
+  async query<Row extends object = Record<string, unknown>>(statement: string | Statement, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }> {
+    return run<Row>(this.#pool, statement, values);
+  }
+
+  /** A connection of one's own until `release`. */
+  async connect(): Promise<Connection> {
+    const client = await this.#pool.connect();
+    return {
+      raw: client,
+      query: (statement, values) => run(client, statement, values),
+      release: (destroy = false) => client.release(destroy),
+    };
+  }
+
+  /**
+   * Runs `work` in one READ COMMITTED transaction; any error rolls back.
+   * @throws UnknownOutcomeError when the connection is lost at COMMIT; whatever `work` throws otherwise.
+   */
+  async transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await this.connect();
+    let result: T;
+    try {
+      await connection.query('begin');
+      result = await work(connection);
+    } catch (error) {
+      await rollBack(connection);
+      throw error;
+    }
+    try {
+      await connection.query('commit');
+    } catch (error) {
+      connection.release(true);
+      if (isConnectionError(error)) throw new UnknownOutcomeError('the connection was lost at COMMIT', { cause: error });
+      throw error;
+    }
+    connection.release();
+    return result;
+  }
+
+  /** Closes all connections, when those in use have been given back. May be called twice. */
+  async stop(): Promise<void> {
+    this.#ended ??= this.#pool.end();
+    await this.#ended;
+  }
+}
+
+async function rollBack(connection: Connection): Promise<void> {
+  try {
+    await connection.query('rollback');
+    connection.release();
+  } catch {
+    connection.release(true);
+  }
+}
+
+async function run<Row extends object>(
+  target: pg.Pool | pg.PoolClient,
+  statement: string | Statement,
+  values?: readonly unknown[],
+): Promise<{ rows: Row[]; rowCount: number }> {
+  const { text, name, values: own } = typeof statement === 'string' ? { text: statement, name: undefined, values: undefined } : statement;
+  const parameters = values ?? own;
+  const result = await target.query<Row>({
+    text,
+    ...(name === undefined ? {} : { name }),
+    ...(parameters === undefined ? {} : { values: [...parameters] }),
+  });
+  return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+}
+
+/** The error of an operation that needs a started database. */
+export function databaseGone(error: unknown): KappaError {
+  return new KappaError('KAPPA_DATABASE_UNREACHABLE', 'the database does not answer', {
+    nextStep: 'Work goes on by itself when it is back; check the server and database.url.',
+    cause: error,
+  });
+}
