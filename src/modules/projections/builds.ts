@@ -1,0 +1,51 @@
+import type { Queryable } from '../../database/database.js';
+import type { LogIdentity, TopicDescription } from '../../log/event-log.js';
+import type { PartitionKey } from '../../kernel/position.js';
+import type { AdvanceOutcome, Build, BuildError, BuildShape, BuildState, Claim, PartitionProgress, ProgressMove } from './build.js';
+
+export interface NewBuild {
+  readonly projection: string;
+  readonly version: number;
+  readonly shape: BuildShape;
+  readonly code: string;
+  readonly swapWhenReady: boolean;
+  readonly swapGroup: string | null;
+  readonly state: 'planned' | 'building';
+  /** One progress line is made per partition, at its begin. */
+  readonly topics: readonly { readonly description: TopicDescription; readonly begins: readonly number[] }[];
+  readonly log: LogIdentity;
+}
+
+/** Builds, their states and their progress in PostgreSQL. All that changes a state goes through `move`. */
+export interface Builds {
+  /** The next build of a version: its number, its stored table name, its progress lines, in one transaction. */
+  create(build: NewBuild): Promise<Build>;
+  get(id: number): Promise<Build | null>;
+  /** Of one projection or of all, newest last; dropped ones left out. */
+  list(projection?: string): Promise<readonly Build[]>;
+  /** The build that the pointer names. */
+  active(projection: string): Promise<Build | null>;
+
+  /**
+   * The one function that moves states; see the table in build.ts. Runs in the given transaction where there is one.
+   * @throws KAPPA_BUILD_STATE when the build is in none of the states that may move there.
+   */
+  move(build: number, to: BuildState, options?: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable }): Promise<Build>;
+  /** Sets or clears what stopped a build that keeps its state (a live one). */
+  setError(build: number, error: BuildError | null): Promise<void>;
+
+  progress(build: number): Promise<readonly PartitionProgress[]>;
+  /** One UPDATE that raises the epoch and returns the offsets to go on from. Unknown partitions are an error. */
+  claim(build: number, partitions: readonly PartitionKey[]): Promise<readonly Claim[]>;
+  /**
+   * The compare-and-set of offset and epoch, first statement of a batch's transaction. All lines move or the caller rolls back.
+   * Lines are locked in (topic, partition) order.
+   */
+  advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
+
+  /** Takes or extends the lease to build in bulk; false while another process holds it. For liveness only. */
+  lease(build: number, worker: string, forMs: number): Promise<boolean>;
+  release(build: number, worker: string): Promise<void>;
+
+  audit(entry: { readonly projection: string; readonly build: number | null; readonly action: string; readonly facts: Readonly<Record<string, unknown>>; readonly on?: Queryable }): Promise<void>;
+}

@@ -1,0 +1,112 @@
+import type { Position } from '../../kernel/position.js';
+import type { Build, PartitionProgress } from './build.js';
+
+/** What `status` says of one build. */
+export interface BuildStatus {
+  readonly build: Build;
+  readonly active: boolean;
+  readonly progress: readonly PartitionProgress[];
+  /** Offsets still to go, an upper bound on records. */
+  readonly behind: number;
+  /** Its version stands neither in a running process nor in the loaded definitions: nobody moves it. */
+  readonly orphaned: boolean;
+  /** Processes that run its version. */
+  readonly runners: number;
+  readonly rows: number | null;
+  readonly bytes: number | null;
+}
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly activeBuild: number | null;
+  /** Versions in the loaded definitions. */
+  readonly versions: readonly number[];
+  readonly builds: readonly BuildStatus[];
+}
+
+/** What would have to be done, as data: shown, printed as JSON, executed. */
+export interface PlanEntry {
+  readonly projection: string;
+  readonly version: number;
+  readonly action: 'none' | 'first-build' | 'rebuild-needed' | 'code-changed' | 'shape-changed' | 'swap-pending';
+  /** What changed, in words. */
+  readonly changes: readonly string[];
+  readonly estimate: { readonly events: number; readonly seconds: number | null; readonly bytes: number | null };
+  /** Views, functions and grants of others that stand on the public view, and what a swap does to them. */
+  readonly dependants: readonly { readonly kind: string; readonly name: string; readonly effect: 'kept' | 'restored' | 'refused' }[];
+  readonly next: string;
+}
+
+export type RebuildPhase = 'waiting' | 'building' | 'indexing' | 'catching-up' | 'ready' | 'swapped' | 'failed';
+
+/** One step of long work; CLI, admin API and console show the same stream. */
+export interface RebuildProgress {
+  readonly projection: string;
+  readonly version: number;
+  readonly build: number;
+  readonly phase: RebuildPhase;
+  /** Records read so far and to be read as known now. */
+  readonly events: number;
+  readonly eventsTotal: number;
+  readonly eventsPerSecond: number;
+  /** Seconds; null while unknown. */
+  readonly secondsLeft: number | null;
+  readonly rows: number | null;
+  readonly error: string | null;
+}
+
+export interface RebuildOptions {
+  /** `fines` (its newest version) or `fines@2`. Empty with `all`. */
+  readonly projections: readonly string[];
+  readonly all?: boolean;
+  /** Swap each when it is ready; with `group` all in one transaction. */
+  readonly swap?: boolean;
+  readonly group?: boolean;
+  /** Accepts a log whose begin is gone. */
+  readonly fromRetained?: boolean;
+  /** At most this many events a second. Default: no limit. */
+  readonly maxEventsPerSecond?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SwapResult {
+  readonly projection: string;
+  readonly from: Build | null;
+  readonly to: Build;
+  /** How long the locks of view and progress were held, in milliseconds. */
+  readonly lockedMs: number;
+  readonly position: Position;
+}
+
+export interface VerifyResult {
+  readonly projection: string;
+  readonly live: Build;
+  readonly candidate: Build;
+  readonly at: Position;
+  readonly rowsLive: number;
+  readonly rowsCandidate: number;
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  readonly samples: readonly { readonly key: string; readonly live: Readonly<Record<string, unknown>> | null; readonly candidate: Readonly<Record<string, unknown>> | null }[];
+}
+
+/** Operations on projections for an operator's code: what the `kappa projections` command is a thin client of. */
+export interface ProjectionOperations {
+  status(names?: readonly string[]): Promise<readonly ProjectionStatus[]>;
+  plan(names?: readonly string[]): Promise<readonly PlanEntry[]>;
+  /** Starts and carries out the work from the loaded definitions; ends when all are ready (or swapped). A later call resumes what was killed. */
+  rebuild(options: RebuildOptions): AsyncIterable<RebuildProgress>;
+  /** Compares the newest candidate (or `build`) with the live build at one position. */
+  verify(name: string, options?: { readonly build?: number; readonly samples?: number; readonly holdMs?: number }): Promise<VerifyResult>;
+  /** Swaps to the newest ready build of each; several swap as one group, in one transaction. */
+  swap(names: readonly string[], options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean }): Promise<readonly SwapResult[]>;
+  /** Back to the newest standby build. @throws KAPPA_BUILD_BEHIND, KAPPA_BUILD_ORPHANED with the distance, unless `stale`. */
+  rollback(names: readonly string[], options?: { readonly stale?: boolean; readonly build?: number }): Promise<readonly SwapResult[]>;
+  /** Ends standby builds (all of a projection, or one): they project no longer and cannot be rolled back to. */
+  retire(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
+  /** Drops tables of retired, aborted or failed builds. */
+  drop(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
+  /** Records that changed code means the same, so that no rebuild is asked for. */
+  accept(name: string, options?: { readonly version?: number; readonly by?: string }): Promise<Build>;
+}
