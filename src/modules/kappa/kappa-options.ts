@@ -1,0 +1,70 @@
+import type { AggregateDefinition } from '../aggregates/aggregate.js';
+import type { ProjectionDefinition } from '../projections/projection.js';
+
+export interface KappaDatabaseOptions {
+  /** `postgres://user:password@host:port/database`. Default: DATABASE_URL, else the embedded PostgreSQL. */
+  readonly url?: string;
+  /** Folder of the embedded PostgreSQL. Default: KAPPA_DATA_DIR, else `./.kappa`. Not together with `url`. */
+  readonly dataDir?: string;
+  /** Where our tables stand. Default `kappa`. */
+  readonly schema?: string;
+  /** Where the public views of projections stand. Default `public`. */
+  readonly viewSchema?: string;
+  /** `auto` applies missing steps at start; `check` refuses to start while some are missing. Default `auto`. */
+  readonly migrate?: 'auto' | 'check';
+  /** Connections of this process at most. Default 10. */
+  readonly poolSize?: number;
+}
+
+export interface KappaLogOptions {
+  /** Records larger than this are refused before the append. Default 921,600 (900 KB). */
+  readonly maxRecordBytes?: number;
+}
+
+/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,projections,rest` says the same. */
+export interface KappaRunOptions {
+  readonly commands?: boolean;
+  readonly projections?: boolean;
+  readonly rest?: boolean;
+}
+
+export interface KappaProjectionOptions {
+  /** Memory for rows of a rebuild, all projections together, in MiB. Default 256. */
+  readonly rebuildMemoryMb?: number;
+  /** How long a build goes on projecting after it was swapped away, in hours. Default 24. */
+  readonly standbyHours?: number;
+  /** What changed handler code under an unchanged version does. Default: `rebuild`, in production `warn`. */
+  readonly onChangedCode?: 'rebuild' | 'warn';
+}
+
+export interface KappaCommandOptions {
+  /** States of recent streams kept in memory. Default 10,000. */
+  readonly stateCacheSize?: number;
+  /** How often a command without `expectedVersion` is decided again after a conflict. Default 10. */
+  readonly retries?: number;
+}
+
+export interface KappaOptions {
+  /** Shown in pg_stat_activity and in status. Default: the package name of the working directory, else `nest-kappa`. */
+  readonly name?: string;
+  readonly database?: KappaDatabaseOptions;
+  readonly log?: KappaLogOptions;
+  readonly run?: KappaRunOptions;
+  readonly projections?: KappaProjectionOptions;
+  readonly commands?: KappaCommandOptions;
+}
+
+/** What an application declares; objects and decorated classes stand side by side. */
+export interface KappaDefinitions {
+  readonly aggregates?: readonly (AggregateDefinition | (new () => object))[];
+  /** Several versions of one name are registered together. */
+  readonly projections?: readonly (ProjectionDefinition | (new () => object))[];
+}
+
+/** The default export of `kappa.config.ts`: options and definitions, nothing that starts. */
+export interface KappaConfig extends KappaOptions, KappaDefinitions {}
+
+/** Types the default export of `kappa.config.ts`. */
+export function defineKappaConfig(config: KappaConfig): KappaConfig {
+  return config;
+}
