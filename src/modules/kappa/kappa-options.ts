@@ -61,8 +61,10 @@ export interface KappaDefinitions {
   readonly projections?: readonly (ProjectionDefinition | (new () => object))[];
 }
 
-/** The default export of `kappa.config.ts`: options and definitions, nothing that starts. */
-export interface KappaConfig extends KappaOptions, KappaDefinitions {}
+/** The default export of `kappa.config.ts`: definitions and the options that `forRoot` is given, nothing that starts. */
+export interface KappaConfig extends KappaDefinitions {
+  readonly options?: KappaOptions;
+}
 
 /** Types the default export of `kappa.config.ts`. */
 export function defineKappaConfig(config: KappaConfig): KappaConfig {
