@@ -1,0 +1,72 @@
+/**
+ * The public API, in the order in which data flows: events and topics, aggregates and commands, projections, reads, the Nest
+ * module, operations, errors.
+ */
+export { event } from './kernel/event.js';
+export type { AnyEvent, AnyRecorded, DataOf, EventStream, EventType, NewEvent, NewOf, Recorded } from './kernel/event.js';
+export { type } from './kernel/shape.js';
+export type { Shape, StandardShape, TypeShape } from './kernel/shape.js';
+export { topic } from './kernel/topic.js';
+export type { AnyTopic, Retention, Topic, TopicOptions } from './kernel/topic.js';
+
+export { aggregate } from './modules/aggregates/aggregate.js';
+export type {
+  AggregateBuilder,
+  AggregateDefinition,
+  AggregateOptions,
+  Decide,
+  DecideBuilder,
+  DecideContext,
+  Evolve,
+  Inject,
+  Prepare,
+  SnapshotOptions,
+} from './modules/aggregates/aggregate.js';
+export { refuse } from './kernel/errors.js';
+export { Commands } from './modules/aggregates/command.js';
+export type { CommandResult, ExecuteOptions, OwnTransaction } from './modules/aggregates/command.js';
+
+export { projection } from './modules/projections/projection.js';
+export type {
+  Fold,
+  HandlerOptions,
+  Keys,
+  ProjectionBuilder,
+  ProjectionDefinition,
+  ProjectionOptions,
+  RawContext,
+} from './modules/projections/projection.js';
+
+export { Reader } from './modules/serving/reader.js';
+export type { ListOptions, Page, ReadKey, ReadOptions, ReadStamp } from './modules/serving/reader.js';
+
+export { defineKappaConfig } from './modules/kappa/kappa-options.js';
+export type {
+  KappaCommandOptions,
+  KappaConfig,
+  KappaDatabaseOptions,
+  KappaDefinitions,
+  KappaLogOptions,
+  KappaOptions,
+  KappaProjectionOptions,
+  KappaRunOptions,
+} from './modules/kappa/kappa-options.js';
+
+export type {
+  BuildStatus,
+  PlanEntry,
+  ProjectionOperations,
+  ProjectionStatus,
+  RebuildOptions,
+  RebuildPhase,
+  RebuildProgress,
+  SwapResult,
+  VerifyResult,
+} from './modules/projections/operations.js';
+export type { Build, BuildError, BuildState, PartitionProgress } from './modules/projections/build.js';
+
+export { FencedError, KappaError, LogTruncatedError, Refusal, RetriableError, UnknownOutcomeError, WrongExpectedVersionError } from './kernel/errors.js';
+export type { ErrorFacts, KappaErrorOptions } from './kernel/errors.js';
+export { covers, formatPosition, latest, parsePosition } from './kernel/position.js';
+export type { PartitionKey, Position } from './kernel/position.js';
+export type { Class, Data } from './kernel/types.js';
