@@ -52,10 +52,10 @@ export type {
   KappaRunOptions,
 } from './modules/kappa/kappa-options.js';
 
+export { ProjectionOperations } from './modules/projections/operations.js';
 export type {
   BuildStatus,
   PlanEntry,
-  ProjectionOperations,
   ProjectionStatus,
   RebuildOptions,
   RebuildPhase,

@@ -91,22 +91,22 @@ export interface VerifyResult {
   readonly samples: readonly { readonly key: string; readonly live: Readonly<Record<string, unknown>> | null; readonly candidate: Readonly<Record<string, unknown>> | null }[];
 }
 
-/** Operations on projections for an operator's code: what the `kappa projections` command is a thin client of. */
-export interface ProjectionOperations {
-  status(names?: readonly string[]): Promise<readonly ProjectionStatus[]>;
-  plan(names?: readonly string[]): Promise<readonly PlanEntry[]>;
+/** Operations on projections for an operator's code: what the `kappa projections` command is a thin client of. Injected by its class. */
+export abstract class ProjectionOperations {
+  abstract status(names?: readonly string[]): Promise<readonly ProjectionStatus[]>;
+  abstract plan(names?: readonly string[]): Promise<readonly PlanEntry[]>;
   /** Starts and carries out the work from the loaded definitions; ends when all are ready (or swapped). A later call resumes what was killed. */
-  rebuild(options: RebuildOptions): AsyncIterable<RebuildProgress>;
+  abstract rebuild(options: RebuildOptions): AsyncIterable<RebuildProgress>;
   /** Compares the newest candidate (or `build`) with the live build at one position. */
-  verify(name: string, options?: { readonly build?: number; readonly samples?: number; readonly holdMs?: number }): Promise<VerifyResult>;
+  abstract verify(name: string, options?: { readonly build?: number; readonly samples?: number; readonly holdMs?: number }): Promise<VerifyResult>;
   /** Swaps to the newest ready build of each; several swap as one group, in one transaction. */
-  swap(names: readonly string[], options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean }): Promise<readonly SwapResult[]>;
+  abstract swap(names: readonly string[], options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean }): Promise<readonly SwapResult[]>;
   /** Back to the newest standby build. @throws KAPPA_BUILD_BEHIND, KAPPA_BUILD_ORPHANED with the distance, unless `stale`. */
-  rollback(names: readonly string[], options?: { readonly stale?: boolean; readonly build?: number }): Promise<readonly SwapResult[]>;
+  abstract rollback(names: readonly string[], options?: { readonly stale?: boolean; readonly build?: number }): Promise<readonly SwapResult[]>;
   /** Ends standby builds (all of a projection, or one): they project no longer and cannot be rolled back to. */
-  retire(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
+  abstract retire(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
   /** Drops tables of retired, aborted or failed builds. */
-  drop(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
+  abstract drop(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
   /** Records that changed code means the same, so that no rebuild is asked for. */
-  accept(name: string, options?: { readonly version?: number; readonly by?: string }): Promise<Build>;
+  abstract accept(name: string, options?: { readonly version?: number; readonly by?: string }): Promise<Build>;
 }
