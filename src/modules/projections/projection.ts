@@ -12,12 +12,14 @@ type Extra<R, Row> = R extends object ? Exclude<keyof R, keyof Row> : never;
 /** An unknown column is an error even where TypeScript itself checks no excess properties. */
 export type NoExtra<R, Row> = [Extra<R, Row>] extends [never] ? unknown : { 'unknown column': Extra<R, Row> };
 
-/** Row (or null) and event in, new row out; null deletes. Pure. */
-export type Fold<Row, E extends AnyEvent, R> = (row: Data<Row> | null, event: Recorded<E>) => R & NoExtra<R, Row>;
+type OneOf<K> = K extends readonly (infer Each)[] ? Each : K;
 
-export interface HandlerOptions<Row, E extends AnyEvent> {
+/** Row (or null) and event in, new row out; null deletes. Pure. `key` is the key that the event was found to change. */
+export type Fold<Row, E extends AnyEvent, R, K = Partial<Data<Row>>> = (row: Data<Row> | null, event: Recorded<E>, key: Readonly<OneOf<K>>) => R & NoExtra<R, Row>;
+
+export interface HandlerOptions<Row, E extends AnyEvent, K = Keys<Row>> {
   /** The key of the row (or rows, folded once each) that the event changes; known before the fold. Default: the stream's id. */
-  readonly key: (event: Recorded<E>) => Keys<Row>;
+  readonly key: (event: Recorded<E>) => K & NoExtra<OneOf<K>, Row>;
 }
 
 /** What a raw handler writes with: statements run in the transaction of the batch. */
@@ -44,7 +46,7 @@ export interface ProjectionHandler {
   /** Null: the stream's id is the key. */
   readonly key: ((event: AnyRecorded) => RowKey | readonly RowKey[]) | null;
   readonly run:
-    | { readonly kind: 'fold'; readonly fold: (row: Row | null, event: AnyRecorded) => Row | null }
+    | { readonly kind: 'fold'; readonly fold: (row: Row | null, event: AnyRecorded, key: RowKey) => Row | null }
     | { readonly kind: 'raw'; readonly handle: (context: RawContext, event: AnyRecorded) => Promise<void> };
 }
 
@@ -69,12 +71,16 @@ export interface ProjectionBuilder<R, Es extends AnyEvent> extends ProjectionDef
   readonly table: Class<R & object>;
   /** Marks the class that holds this projection's handlers; the class stands in `projections: […]`. Made with `new` and no arguments. */
   Handlers: () => (target: new () => object) => void;
-  On: <E extends Es>(
+  On: <E extends Es, K extends Keys<R> = Partial<Data<R>>>(
     event: E,
-    options?: HandlerOptions<R, E>,
-  ) => <M extends (row: Data<R> | null, event: Recorded<E>) => Data<R> | null>(target: object, key: string | symbol, method: TypedPropertyDescriptor<M> & NoExtra<ReturnType<M>, R>) => void;
+    options?: HandlerOptions<R, E, K>,
+  ) => <M extends (row: Data<R> | null, event: Recorded<E>, key: Readonly<OneOf<K>>) => Data<R> | null>(target: object, key: string | symbol, method: TypedPropertyDescriptor<M> & NoExtra<ReturnType<M>, R>) => void;
   on<E extends Es, Result extends Data<R> | null>(event: E, fold: Fold<R, E, Result>): ProjectionBuilder<R, Es>;
-  on<E extends Es, Result extends Data<R> | null>(event: E, options: HandlerOptions<R, E>, fold: Fold<R, E, Result>): ProjectionBuilder<R, Es>;
+  on<E extends Es, K extends Keys<R>, Result extends Data<R> | null>(
+    event: E,
+    options: HandlerOptions<R, E, K>,
+    fold: Fold<R, E, Result, K>,
+  ): ProjectionBuilder<R, Es>;
   /** For what a fold cannot say. Slower: what is buffered is written before it, and it runs event by event. */
   raw<E extends Es>(event: E, handle: (context: RawContext, event: Recorded<E>) => Promise<void>): ProjectionBuilder<R, Es>;
 }
@@ -114,7 +120,7 @@ function builder<R, Es extends AnyEvent>(options: ProjectionOptions<R, Es>, hand
       return add({
         type: event.type,
         key: (on as { readonly key: ProjectionHandler['key'] } | null)?.key ?? null,
-        run: { kind: 'fold', fold: fold as (row: Row | null, event: AnyRecorded) => Row | null },
+        run: { kind: 'fold', fold: fold as (row: Row | null, event: AnyRecorded, key: RowKey) => Row | null },
       });
     },
     raw: (event: AnyEvent, handle: (context: RawContext, event: AnyRecorded) => Promise<void>) => add({ type: event.type, key: null, run: { kind: 'raw', handle } }),
@@ -149,9 +155,9 @@ export function projectionDefinition(entry: ProjectionDefinition | (new () => ob
   const self = new entry();
   return define(
     parts.on.map((part) => {
-      const method = part.method as (row: Row | null, event: AnyRecorded) => Row | null;
+      const method = part.method as (row: Row | null, event: AnyRecorded, key: RowKey) => Row | null;
       // The source text of a bound function is lost; fingerprints look at the method behind it.
-      const fold = Object.assign((row: Row | null, event: AnyRecorded) => method.call(self, row, event), { source: method });
+      const fold = Object.assign((row: Row | null, event: AnyRecorded, key: RowKey) => method.call(self, row, event, key), { source: method });
       return { type: part.type, key: part.rowKey, run: { kind: 'fold', fold } };
     }),
   );
