@@ -1,0 +1,231 @@
+import { readFileSync } from 'node:fs';
+import { quoteIdentifier } from '../../database/identifiers.js';
+import { didYouMean } from '../../kernel/did-you-mean.js';
+import { KappaError } from '../../kernel/errors.js';
+import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
+import { checkDefinitions, type ResolvedDefinitions } from './definitions-check.js';
+import type { KappaConfig, KappaDatabaseOptions, KappaOptions, KappaRunOptions } from './kappa-options.js';
+
+/** Options with every default filled in, and the definitions behind the lists; checked once, frozen. */
+export interface ResolvedOptions {
+  readonly name: string;
+  readonly production: boolean;
+  readonly database: {
+    /** Null: the embedded PostgreSQL in `dataDir`. */
+    readonly url: string | null;
+    readonly dataDir: string;
+    readonly schema: string;
+    readonly viewSchema: string;
+    readonly migrate: 'auto' | 'check';
+    readonly poolSize: number;
+  };
+  readonly log: { readonly maxRecordBytes: number };
+  readonly run: { readonly commands: boolean; readonly projections: boolean; readonly rest: boolean };
+  readonly projections: { readonly rebuildMemoryMb: number; readonly standbyHours: number; readonly onChangedCode: 'rebuild' | 'warn' };
+  readonly commands: { readonly stateCacheSize: number; readonly retries: number };
+  readonly definitions: ResolvedDefinitions;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+/** Null when the value is right, else what it must be. */
+type Check = (value: unknown) => string | null;
+
+const RUNS = ['commands', 'projections', 'rest'] as const;
+const DEFAULT_DATA_DIR = './.kappa';
+
+const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
+  name: text,
+  database: { url: postgresUrl, dataDir: text, schema: identifier, viewSchema: identifier, migrate: oneOf('auto', 'check'), poolSize: whole(2, 1_000) },
+  log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
+  run: { commands: flag, projections: flag, rest: flag },
+  projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
+  commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
+};
+
+const CONFIG_NAMES = ['options', 'aggregates', 'projections'];
+
+/**
+ * Checks options and definitions, all at once, and fills in the defaults. What code names wins over the environment
+ * (DATABASE_URL, KAPPA_DATA_DIR, KAPPA_RUN), which wins over the defaults.
+ * @throws KAPPA_BAD_OPTIONS with every problem that was found.
+ */
+export function checkOptions(config: KappaConfig, env: Env = process.env): ResolvedOptions {
+  const problems: string[] = [];
+  for (const name of Object.keys(config)) {
+    if (!CONFIG_NAMES.includes(name)) problems.push(unknownName(name, CONFIG_NAMES, name in SECTIONS ? `options.${name}` : null));
+  }
+  const options = checkShape(config.options, problems);
+  const run = resolveRun(options.run, env['KAPPA_RUN'], problems);
+  const database = resolveDatabase(options.database ?? {}, env, problems);
+  const definitions = checkDefinitions(config, problems);
+  if (problems.length > 0) throw badOptions(problems);
+  const production = env['NODE_ENV'] === 'production';
+  return deepFreeze({
+    name: options.name ?? packageName() ?? 'nest-kappa',
+    production,
+    database,
+    log: { maxRecordBytes: options.log?.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES },
+    run,
+    projections: {
+      rebuildMemoryMb: options.projections?.rebuildMemoryMb ?? 256,
+      standbyHours: options.projections?.standbyHours ?? 24,
+      onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
+    },
+    commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },
+    definitions,
+  });
+}
+
+/** Checks names, types and ranges; returns what can be trusted of the options. */
+function checkShape(given: unknown, problems: string[]): KappaOptions {
+  if (given === undefined) return {};
+  if (!isObject(given)) {
+    problems.push(`options is ${shown(given)}; must be an object`);
+    return {};
+  }
+  const sound: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const section = SECTIONS[name];
+    if (section === undefined) problems.push(unknownName(name, Object.keys(SECTIONS), sectionOf(name)));
+    else if (typeof section === 'function') checkValue(name, name, value, section, sound, problems);
+    else sound[name] = checkSection(name, value, section, problems);
+  }
+  return sound;
+}
+
+function checkSection(section: string, given: unknown, checks: Readonly<Record<string, Check>>, problems: string[]): Record<string, unknown> {
+  const sound: Record<string, unknown> = {};
+  if (given === undefined) return sound;
+  if (!isObject(given)) {
+    problems.push(`${section} is ${shown(given)}; must be an object with ${Object.keys(checks).join(', ')}`);
+    return sound;
+  }
+  for (const [name, value] of Object.entries(given)) {
+    const check = checks[name];
+    if (check === undefined) problems.push(unknownName(`${section}.${name}`, Object.keys(checks), null, name));
+    else checkValue(name, `${section}.${name}`, value, check, sound, problems);
+  }
+  return sound;
+}
+
+function checkValue(name: string, path: string, value: unknown, check: Check, sound: Record<string, unknown>, problems: string[]): void {
+  if (value === undefined) return;
+  const wrong = check(value);
+  if (wrong === null) sound[name] = value;
+  else problems.push(`${path} is ${check === postgresUrl ? 'no such URL' : shown(value)}; ${wrong}`);
+}
+
+function resolveRun(given: KappaRunOptions | undefined, fromEnv: string | undefined, problems: string[]): ResolvedOptions['run'] {
+  const all = { commands: true, projections: true, rest: true };
+  if (given !== undefined) {
+    return { commands: given.commands ?? false, projections: given.projections ?? false, rest: given.rest ?? false };
+  }
+  if (fromEnv === undefined || fromEnv.trim() === '') return all;
+  const named = fromEnv.split(',').map((part) => part.trim());
+  for (const name of named) {
+    if (!RUNS.some((known) => known === name)) problems.push(unknownName(`KAPPA_RUN=${name}`, RUNS, null, name));
+  }
+  return { commands: named.includes('commands'), projections: named.includes('projections'), rest: named.includes('rest') };
+}
+
+function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string[]): ResolvedOptions['database'] {
+  const fromEnv = { url: env['DATABASE_URL'] || undefined, dataDir: env['KAPPA_DATA_DIR'] || undefined };
+  const inCode = given.url !== undefined || given.dataDir !== undefined;
+  if (given.url !== undefined && given.dataDir !== undefined) problems.push('database.url and database.dataDir contradict each other; name one');
+  if (!inCode && fromEnv.url !== undefined && fromEnv.dataDir !== undefined) problems.push('DATABASE_URL and KAPPA_DATA_DIR contradict each other; unset one');
+  if (!inCode && fromEnv.url !== undefined) {
+    const wrong = postgresUrl(fromEnv.url);
+    if (wrong !== null) problems.push(`DATABASE_URL is no such URL; ${wrong}`);
+  }
+  const { url, dataDir } = inCode ? given : fromEnv;
+  if (url === undefined && dataDir === undefined && env['NODE_ENV'] === 'production') {
+    problems.push('no database is named and NODE_ENV is production: events would be written to the disk of this container; set DATABASE_URL or database.url, or name a lasting folder by KAPPA_DATA_DIR or database.dataDir');
+  }
+  return {
+    url: url ?? null,
+    dataDir: dataDir ?? DEFAULT_DATA_DIR,
+    schema: given.schema ?? 'kappa',
+    viewSchema: given.viewSchema ?? 'public',
+    migrate: given.migrate ?? 'auto',
+    poolSize: given.poolSize ?? 10,
+  };
+}
+
+/** The error that tells all problems at once. */
+export function badOptions(problems: readonly string[]): KappaError {
+  const list = problems.map((problem) => `\n  - ${problem}`).join('');
+  return new KappaError('KAPPA_BAD_OPTIONS', `${problems.length === 1 ? 'one problem' : `${problems.length} problems`} in the options or definitions:${list}\n`, {
+    facts: { problems },
+    nextStep: 'Correct what is named, in KappaModule.forRoot and forFeature, in kappa.config.ts or in the environment.',
+  });
+}
+
+function unknownName(path: string, known: readonly string[], instead: string | null, name = path): string {
+  return instead === null ? `${path} is unknown${didYouMean(name, known)}` : `${path} is unknown here; did you mean ${instead}?`;
+}
+
+/** The section an option belongs to that was written one level too high: `url` → `database.url`. */
+function sectionOf(name: string): string | null {
+  const found = Object.entries(SECTIONS).find(([, checks]) => typeof checks === 'object' && name in checks);
+  return found ? `${found[0]}.${name}` : null;
+}
+
+function packageName(): string | null {
+  try {
+    const { name } = JSON.parse(readFileSync('package.json', 'utf8')) as { name?: unknown };
+    return typeof name === 'string' && name !== '' ? name : null;
+  } catch {
+    return null;
+  }
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value.trim() !== '' ? null : 'must be a text that is not empty';
+}
+
+function flag(value: unknown): string | null {
+  return typeof value === 'boolean' ? null : 'must be true or false';
+}
+
+function oneOf(...allowed: readonly string[]): Check {
+  return (value) => (allowed.some((one) => one === value) ? null : `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+}
+
+function whole(from: number, to: number): Check {
+  return (value) => (Number.isInteger(value) && Number(value) >= from && Number(value) <= to ? null : `must be a whole number from ${from} to ${to}`);
+}
+
+function atLeast(from: number): Check {
+  return (value) => (typeof value === 'number' && Number.isFinite(value) && value >= from ? null : `must be a number from ${from}`);
+}
+
+function identifier(value: unknown): string | null {
+  try {
+    quoteIdentifier(String(value));
+    return typeof value === 'string' ? null : 'must be a text';
+  } catch {
+    return 'must be an SQL name of 1 to 63 bytes';
+  }
+}
+
+function postgresUrl(value: unknown): string | null {
+  const wanted = 'must be postgres://user:password@host:port/database';
+  if (typeof value !== 'string' || !URL.canParse(value)) return wanted;
+  return ['postgres:', 'postgresql:'].includes(new URL(value).protocol) ? null : wanted;
+}
+
+/** A value as a message shows it; long ones are cut. */
+function shown(value: unknown): string {
+  const plain = typeof value === 'function' ? `function ${value.name}` : (JSON.stringify(value) ?? String(value));
+  return plain.length > 60 ? `${plain.slice(0, 57)}…` : plain;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Freezes the options and their sections; definitions are the application's own objects and stay as they are. */
+function deepFreeze(options: ResolvedOptions): ResolvedOptions {
+  for (const section of Object.values(options)) if (isObject(section) || Array.isArray(section)) Object.freeze(section);
+  return Object.freeze(options);
+}
