@@ -1,0 +1,31 @@
+/**
+ * What `npm test` runs, in this order: first the static checks (an npm script each), then the suites, fast ones first, so that
+ * a slip shows within seconds. `budgetSeconds` is the wall time that each may take on two cores; the sum stays below the eight
+ * minutes that the whole may take.
+ *
+ * `folders` are folders of test/; a test file outside all of them fails the run. `workers` is how many of a suite's files run
+ * at once: one where its tests fill the machine by themselves.
+ */
+export const checks = [
+  { name: 'build', budgetSeconds: 15 },
+  { name: 'format:check', budgetSeconds: 8 },
+  { name: 'lint', budgetSeconds: 25 },
+  { name: 'imports', budgetSeconds: 8 },
+  { name: 'typecheck', budgetSeconds: 12 },
+];
+
+export const suites = [
+  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 25, workers: 2 },
+  { name: 'database', folders: ['database'], budgetSeconds: 15, workers: 2 },
+  { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 30, workers: 2 },
+  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 30, workers: 2 },
+  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 45, workers: 2 },
+  { name: 'serving', folders: ['serving', 'kappa', 'modules/serving', 'modules/kappa'], budgetSeconds: 20, workers: 2 },
+  { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
+  { name: 'cli', folders: ['cli'], budgetSeconds: 25, workers: 2 },
+  { name: 'docs', folders: ['docs'], budgetSeconds: 15, workers: 2 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 35, workers: 1 },
+  { name: 'flow', folders: ['flow'], budgetSeconds: 45, workers: 1 },
+  { name: 'faults', folders: ['faults'], budgetSeconds: 45, workers: 1 },
+  { name: 'packaging', folders: ['packaging'], budgetSeconds: 70, workers: 1 },
+];

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import swc from 'unplugin-swc';
+import { defineConfig } from 'vitest/config';
+import { suites } from './scripts/suites.mjs';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const globalSetup = here('test/support/global-setup.ts');
+
+/** Each suite is a project with a place in the order: suites run one after another, so that the time of each can be told. */
+export default defineConfig({
+  // Vite's own compiler knows no `emitDecoratorMetadata`, without which Nest cannot inject by type.
+  plugins: [
+    swc.vite({
+      tsconfigFile: false,
+      swcrc: false,
+      jsc: {
+        target: 'es2022',
+        keepClassNames: true,
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true },
+      },
+    }),
+  ],
+  resolve: {
+    alias: [
+      { find: /^nest-kappa$/, replacement: here('src/index.ts') },
+      { find: /^nest-kappa\/testing$/, replacement: here('src/testing/index.ts') },
+    ],
+  },
+  test: {
+    globalSetup: existsSync(globalSetup) ? [globalSetup] : [],
+    projects: suites.map(({ name, folders, workers }, index) => ({
+      extends: true,
+      test: {
+        name,
+        include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+        maxWorkers: workers,
+        sequence: { groupOrder: index },
+      },
+    })),
+  },
+});
