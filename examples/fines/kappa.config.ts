@@ -1,0 +1,6 @@
+import { fileURLToPath } from 'node:url';
+import { defineKappaConfig } from 'nest-kappa';
+import { definitions } from './src/definitions.js';
+import { optionsFor } from './src/options.js';
+
+export default defineKappaConfig({ options: optionsFor(fileURLToPath(new URL('.kappa', import.meta.url))), ...definitions });

@@ -1,0 +1,72 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { KappaError, latest, Refusal, RetriableError, UnknownOutcomeError, type Commands, type Position } from 'nest-kappa';
+import { BadRowError, readRows, type FineRecord } from './read-rows.js';
+
+/** Rows under way at a time: enough that every commit carries many, small enough to be nothing in memory. */
+const IN_FLIGHT = 1_000;
+
+/** A minute of tries. */
+const RETRIES = 120;
+const RETRY_MS = 500;
+
+const ROW_FAULTS = new Set(['KAPPA_INVALID_PAYLOAD', 'KAPPA_BAD_NAME', 'KAPPA_BAD_COMMAND_OPTIONS', 'KAPPA_COMMAND_ID_REUSED']);
+
+export interface ImportProgress {
+  readonly rows: number;
+  /** Bytes of the file that have been read. */
+  readonly bytes: number;
+}
+
+/**
+ * Sends each row as a command through the aggregate. A fine's rows are decided in the order of the file (commands of one
+ * stream wait for each other), different fines side by side. Returns the position after the last append.
+ */
+export async function importFines(commands: Commands, file: string, onProgress: (progress: ImportProgress) => void): Promise<Position> {
+  let bytes = 0;
+  let rows = 0;
+  let position: Position = {};
+  let failure: unknown = null;
+  const underWay = new Set<Promise<void>>();
+  const send = async (row: FineRecord): Promise<void> => {
+    try {
+      const result = await untilAnswered(() => commands.execute(row.command, { idempotencyKey: row.idempotencyKey, occurredAt: row.occurredAt }));
+      position = latest(position, result.position);
+      rows += 1;
+    } catch (error) {
+      failure ??= atLine(row.line, error);
+    }
+  };
+  for await (const row of readRows(file, (read) => (bytes = read))) {
+    if (failure !== null) break;
+    const sent: Promise<void> = send(row).finally(() => underWay.delete(sent));
+    underWay.add(sent);
+    if (underWay.size >= IN_FLIGHT) {
+      await Promise.race(underWay);
+      onProgress({ rows, bytes });
+    }
+  }
+  await Promise.all(underWay);
+  onProgress({ rows, bytes });
+  if (failure !== null) throw failure;
+  return position;
+}
+
+/** A database that is away for a while does not end an import: the same command id takes effect once, however often it is sent. */
+async function untilAnswered<T>(send: () => Promise<T>): Promise<T> {
+  for (let left = RETRIES; ; left -= 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (left === 0 || !(error instanceof RetriableError || error instanceof UnknownOutcomeError)) throw error;
+      await wait(RETRY_MS);
+    }
+  }
+}
+
+/** What the aggregate refuses or the command's rules reject is the row's fault, and told with its line. */
+function atLine(line: number, error: unknown): unknown {
+  if (error instanceof Refusal || (error instanceof KappaError && ROW_FAULTS.has(error.code))) {
+    return new BadRowError(line, error.message.replace(/[.\s]+$/, ''));
+  }
+  return error;
+}
