@@ -1,0 +1,169 @@
+import type { Queryable } from '../../database/database.js';
+import { KappaError, RetriableError } from '../../kernel/errors.js';
+import { covers, distance, formatPosition, parsePartitionKey, parsePosition, type PartitionKey, type Position } from '../../kernel/position.js';
+
+/** Tells in this process that a build has moved on. */
+export interface ProgressSource {
+  /** Calls back after each commit of progress; returns how to end that. */
+  onProgress(listener: () => void): () => void;
+}
+
+export interface WaitOptions {
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Waiter {
+  readonly projection: string;
+  readonly wanted: Position;
+  reached: Position | null;
+  readonly done: (error: unknown) => void;
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** Another process commits a batch every few milliseconds under load: below 5 ms a poll only costs, above 100 ms it is felt. */
+const FASTEST_POLL_MS = 5;
+const SLOWEST_POLL_MS = 100;
+
+const READ_POSITIONS = `
+  select p.name, coalesce(string_agg(g.topic || '/' || g.partition || ':' || g.next_offset, ','), '') as position
+    from projections p
+    join progress g on g.build_id = p.active_build
+   where p.name = any ($1::text[])
+   group by p.name`;
+
+/**
+ * Lets reads wait for positions: woken at once by what commits in this process, by a short adaptive poll for other processes.
+ * One poller for all that wait here; none while nobody waits.
+ */
+export class ProgressWatch {
+  readonly #waiters = new Set<Waiter>();
+  #wake: (() => void) | null = null;
+  #poller: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor(
+    private readonly database: Queryable,
+    private readonly source: ProgressSource | null,
+  ) {}
+
+  /**
+   * Resolves when the live build of the projection has reached `wanted`. Topics that it does not read are left out of account.
+   * @throws KAPPA_READ_TIMEOUT with how far it is; KAPPA_BAD_POSITION for a partition its topic does not have; the signal's reason.
+   */
+  async waitFor(projection: string, wanted: Position, options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    options.signal?.throwIfAborted();
+    if (this.#stopped) throw stopping(projection);
+    await new Promise<void>((resolve, reject) => {
+      const done = (error: unknown): void => {
+        clearTimeout(timer);
+        options.signal?.removeEventListener('abort', abort);
+        this.#waiters.delete(waiter);
+        if (error === null) resolve();
+        else reject(error as Error);
+      };
+      const waiter: Waiter = { projection, wanted, reached: null, done };
+      const abort = (): void => done(options.signal?.reason);
+      const timer = setTimeout(() => done(timedOut(waiter, timeoutMs)), timeoutMs);
+      options.signal?.addEventListener('abort', abort, { once: true });
+      this.#waiters.add(waiter);
+      this.#wake?.();
+      this.#poller ??= this.#poll().finally(() => (this.#poller = null));
+    });
+  }
+
+  /** Refuses whoever still waits. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const waiter of this.#waiters) waiter.done(stopping(waiter.projection));
+    this.#wake?.();
+    await this.#poller;
+  }
+
+  async #poll(): Promise<void> {
+    let pauseMs = FASTEST_POLL_MS;
+    let seen = '';
+    let moved = false;
+    const end = this.source?.onProgress(() => {
+      moved = true;
+      this.#wake?.();
+    });
+    try {
+      while (this.#waiters.size > 0) {
+        moved = false;
+        const now = await this.#look();
+        pauseMs = now === seen ? Math.min(pauseMs * 2, SLOWEST_POLL_MS) : FASTEST_POLL_MS;
+        seen = now;
+        if (this.#waiters.size > 0 && !moved) await this.#pause(pauseMs);
+      }
+    } finally {
+      end?.();
+    }
+  }
+
+  /** One look for all that wait; returns what was seen, as text, to tell whether anything moves. */
+  async #look(): Promise<string> {
+    const waiters = [...this.#waiters];
+    const names = [...new Set(waiters.map(({ projection }) => projection))].sort();
+    // A database that is away is waited for as long as each waiter's own bound.
+    const answer = await this.database.query<{ name: string; position: string }>(READ_POSITIONS, [names]).catch(() => null);
+    if (answer === null) return '';
+    const positions = new Map(answer.rows.map(({ name, position }) => [name, parsePosition(position)]));
+    for (const waiter of waiters) settle(waiter, positions.get(waiter.projection) ?? null);
+    return JSON.stringify(answer.rows);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+}
+
+function settle(waiter: Waiter, reached: Position | null): void {
+  if (reached === null) return;
+  waiter.reached = reached;
+  try {
+    if (covers(reached, relevantPart(waiter.wanted, reached, waiter.projection))) waiter.done(null);
+  } catch (error) {
+    waiter.done(error);
+  }
+}
+
+/**
+ * The part of a wanted position that speaks of topics the build reads: a position that several commands returned may name others.
+ * @throws KAPPA_BAD_POSITION for a partition that such a topic does not have.
+ */
+export function relevantPart(wanted: Position, reached: Position, projection: string): Position {
+  const topics = new Set(Object.keys(reached).map((key) => parsePartitionKey(key as PartitionKey).topic));
+  const relevant = Object.entries(wanted).filter(([key]) => topics.has(parsePartitionKey(key as PartitionKey).topic));
+  const missing = relevant.find(([key]) => !(key in reached));
+  if (missing) {
+    throw new KappaError('KAPPA_BAD_POSITION', `projection ${projection} reads no ${missing[0]}`, {
+      facts: { projection, partition: missing[0] },
+      nextStep: 'Give a position as a command returned it.',
+    });
+  }
+  return Object.fromEntries(relevant);
+}
+
+function timedOut(waiter: Waiter, timeoutMs: number): KappaError {
+  const { projection, wanted, reached } = waiter;
+  const behind = distance(reached ?? {}, reached === null ? wanted : relevantPart(wanted, reached, projection));
+  const how = reached === null ? 'it has no live build yet, or the database does not answer' : `it is ${behind} behind, at ${formatPosition(reached)}`;
+  return new KappaError('KAPPA_READ_TIMEOUT', `projection ${projection} did not reach ${formatPosition(wanted)} within ${timeoutMs} ms: ${how}`, {
+    facts: { projection, wanted: formatPosition(wanted), reached: reached === null ? null : formatPosition(reached), behind, timeoutMs },
+    nextStep: 'Try again, wait longer, or see `nest-kappa projections status` for what holds it up.',
+  });
+}
+
+function stopping(projection: string): RetriableError {
+  return new RetriableError(`waiting for projection ${projection} ended because the application stops`);
+}
