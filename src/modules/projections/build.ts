@@ -61,6 +61,10 @@ export interface Build {
   readonly error: BuildError | null;
   /** ISO 8601; until then a standby build keeps projecting. */
   readonly standbyUntil: string | null;
+  /** Swaps by itself when it is ready. */
+  readonly swapWhenReady: boolean;
+  /** Builds of the same group swap together, when all are ready. */
+  readonly swapGroup: string | null;
   readonly createdAt: string;
   readonly stateSince: string;
 }
@@ -81,8 +85,10 @@ export interface PartitionProgress {
   readonly partition: number;
   readonly nextOffset: number;
   readonly ownerEpoch: number;
-  /** Exclusive: the runner cuts its batch here and waits; null in general. */
+  /** Exclusive: the runner cuts its batch here and waits; null in general, and when the hold has run out. */
   readonly holdAt: number | null;
+  /** Whose offsets these are; see check-identity.ts. */
+  readonly log: { readonly driver: string; readonly cluster: string; readonly incarnation: string };
 }
 
 /** What an owner holds after claiming a partition. */

@@ -35,6 +35,9 @@ create table ${schema}.builds (
   unique (projection, version, number)
 );
 
+-- whatever else goes wrong, no two builds of a projection are live
+create unique index builds_one_live on ${schema}.builds (projection) where state = 'live';
+
 alter table ${schema}.projections
   add foreign key (active_build) references ${schema}.builds (id);
 
@@ -45,6 +48,8 @@ create table ${schema}.progress (
   next_offset bigint not null,
   owner_epoch bigint not null default 0,
   hold_at bigint,
+  -- a hold ends by itself: whoever set it may have been killed
+  hold_until timestamptz,
   -- whose offsets these are: a checkpoint is never used on another log
   log_driver text not null,
   log_cluster text not null,

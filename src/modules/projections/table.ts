@@ -16,9 +16,12 @@ export interface ColumnDefinition {
   readonly isKey: boolean;
   /** SQL of the default, for rows of a raw handler; a fold gives every column. */
   readonly default: string | null;
+  /** The values of an enum, which is kept as text; null for any other column. */
+  readonly oneOf: readonly string[] | null;
 }
 
 export interface IndexDefinition {
+  /** Names of columns, not of properties. */
   readonly columns: readonly string[];
   readonly where: string | null;
 }
@@ -39,6 +42,8 @@ export interface RowCodec {
   readonly table: TableDefinition;
   /** The unique text of a key, from a key or a whole row; equal keys have equal texts. @throws KAPPA_BAD_KEY naming the column. */
   keyText(key: RowKey): string;
+  /** PostgreSQL's text of each key column, in key order. @throws KAPPA_BAD_KEY naming the column. */
+  keyTexts(key: RowKey): readonly string[];
   /** The row as it would come back from the table. @throws KAPPA_BAD_ROW naming column, value and what is expected. */
   canonical(row: Row): Row;
   /** Text per column, in table order; null is NULL. Of a canonical row. */

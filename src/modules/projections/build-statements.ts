@@ -1,0 +1,113 @@
+import { BUILD_COLUMNS, PROGRESS_COLUMNS } from './build-row.js';
+
+export type BuildStatements = ReturnType<typeof buildStatements>;
+
+/** The statements of the build store; `schema` is quoted. */
+export function buildStatements(schema: string) {
+  return {
+    addProjection: `insert into ${schema}.projections (name) values ($1) on conflict (name) do nothing`,
+    lockProjection: `select 1 from ${schema}.projections where name = $1 for update`,
+    nextNumber: `select coalesce(max(number), 0) + 1 as number from ${schema}.builds where projection = $1 and version = $2`,
+
+    insertBuild: `
+      insert into ${schema}.builds as b (projection, version, number, state, table_name, shape, code, swap_when_ready, swap_group)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      returning ${BUILD_COLUMNS}`,
+
+    insertProgress: `
+      insert into ${schema}.progress (build_id, topic, partition, next_offset, topic_incarnation, log_driver, log_cluster)
+      select $1, line.topic, line.partition, line.next_offset, line.incarnation, $6, $7
+      from unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) as line(topic, partition, next_offset, incarnation)`,
+
+    get: `select ${BUILD_COLUMNS} from ${schema}.builds b where b.id = $1`,
+
+    list: `
+      select ${BUILD_COLUMNS} from ${schema}.builds b
+      where b.state <> 'dropped' and ($1::text is null or b.projection = $1)
+      order by b.id`,
+
+    active: `
+      select ${BUILD_COLUMNS} from ${schema}.projections p join ${schema}.builds b on b.id = p.active_build
+      where p.name = $1`,
+
+    // Build, its progress and the audit change together, also without a transaction around.
+    move: `
+      with before as materialized (
+        select id, state from ${schema}.builds where id = $1 and state = any($3::text[]) for update
+      ), moved as (
+        update ${schema}.builds as b
+        set state = $2, state_since = now(), error = $4, standby_until = $5,
+            swap_when_ready = b.swap_when_ready and $2 <> 'live',
+            worker = case when $6 then null else b.worker end
+        from before
+        where b.id = before.id
+        returning ${BUILD_COLUMNS}
+      ), fenced as (
+        update ${schema}.progress as p set owner_epoch = p.owner_epoch + 1, hold_at = null, hold_until = null
+        from moved
+        where $6 and p.build_id = moved.id
+      ), noted as (
+        insert into ${schema}.projection_audit (projection, build_id, action, facts)
+        select moved.projection, moved.id, 'state', jsonb_build_object('from', before.state, 'to', moved.state)
+        from moved, before
+      )
+      select * from moved`,
+
+    setError: `update ${schema}.builds set error = $2 where id = $1`,
+
+    progress: `select ${PROGRESS_COLUMNS} from ${schema}.progress p where p.build_id = $1 order by p.topic, p.partition`,
+
+    claim: `
+      with locked as materialized (
+        select p.build_id, p.topic, p.partition
+        from ${schema}.progress p
+        join unnest($2::text[], $3::int[]) as wanted(topic, partition) on wanted.topic = p.topic and wanted.partition = p.partition
+        where p.build_id = $1
+        order by p.topic, p.partition
+        for update of p
+      )
+      update ${schema}.progress as p
+      set owner_epoch = p.owner_epoch + 1
+      from locked, ${schema}.builds b
+      where p.build_id = locked.build_id and p.topic = locked.topic and p.partition = locked.partition
+        and b.id = p.build_id and b.state in ('building', 'catching-up', 'ready', 'live', 'standby')
+      returning ${PROGRESS_COLUMNS}`,
+
+    // Lines are locked in one order by all; what is compared is what stands there once the lock is held.
+    advance: `
+      with given as (
+        select * from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[]) as line(topic, partition, epoch, from_offset, to_offset)
+      ), locked as materialized (
+        select p.topic, p.partition, p.next_offset, p.owner_epoch, p.hold_at, p.hold_until, given.epoch, given.from_offset, given.to_offset
+        from ${schema}.progress p
+        join given on given.topic = p.topic and given.partition = p.partition
+        where p.build_id = $1
+        order by p.topic, p.partition
+        for update of p
+      ), verdict as (
+        select case
+          when count(*) <> cardinality($2::text[]) or bool_or(next_offset <> from_offset or owner_epoch <> epoch) then 'fenced'
+          when bool_or(coalesce(to_offset > hold_at and hold_until > clock_timestamp(), false)) then 'held'
+          else 'advanced'
+        end as outcome
+        from locked
+      ), moved as (
+        update ${schema}.progress as p
+        set next_offset = given.to_offset
+        from given, verdict
+        where verdict.outcome = 'advanced' and p.build_id = $1 and p.topic = given.topic and p.partition = given.partition
+          and p.owner_epoch = given.epoch and p.next_offset = given.from_offset
+        returning 1
+      )
+      select outcome, (select count(*) from moved) as moved from verdict`,
+
+    lease: `
+      update ${schema}.builds
+      set worker = $2, worker_until = clock_timestamp() + make_interval(secs => $3::double precision / 1000)
+      where id = $1 and (worker is null or worker = $2 or worker_until < clock_timestamp())`,
+
+    release: `update ${schema}.builds set worker = null, worker_until = null where id = $1 and worker = $2`,
+
+    audit: `insert into ${schema}.projection_audit (projection, build_id, action, facts) values ($1, $2, $3, $4)`,
+  };
+}

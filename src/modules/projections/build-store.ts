@@ -1,0 +1,152 @@
+import type { Database, Queryable } from '../../database/database.js';
+import { quoteIdentifier } from '../../database/identifiers.js';
+import { KappaError } from '../../kernel/errors.js';
+import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
+import { buildLabel, TRANSITIONS, type AdvanceOutcome, type Build, type BuildError, type BuildState, type Claim, type PartitionProgress, type ProgressMove } from './build.js';
+import { buildOf, progressOf, type BuildRow, type ProgressRow } from './build-row.js';
+import { buildStatements, type BuildStatements } from './build-statements.js';
+import { buildTableName } from './build-table-name.js';
+import type { Builds, NewBuild } from './builds.js';
+
+/** Builds and their progress in our schema of PostgreSQL. */
+export class BuildStore implements Builds {
+  readonly #sql: BuildStatements;
+
+  constructor(private readonly database: Database) {
+    this.#sql = buildStatements(quoteIdentifier(database.schema));
+  }
+
+  async create(build: NewBuild): Promise<Build> {
+    return this.database.transaction(async (on) => {
+      await on.query(this.#sql.addProjection, [build.projection]);
+      // Numbers are given one after another: the projection's row is the lock.
+      await on.query(this.#sql.lockProjection, [build.projection]);
+      const { rows: numbers } = await on.query<{ number: number }>(this.#sql.nextNumber, [build.projection, build.version]);
+      const number = numbers[0]?.number ?? 1;
+      const tableName = buildTableName(build.projection, build.version, number);
+      const { rows } = await on.query<BuildRow>(this.#sql.insertBuild, [
+        build.projection,
+        build.version,
+        number,
+        build.state,
+        tableName,
+        JSON.stringify(build.shape),
+        build.code,
+        build.swapWhenReady,
+        build.swapGroup,
+      ]);
+      const made = buildOf(rows[0] as BuildRow);
+      const lines = build.topics.flatMap(({ description, begins }) => begins.map((begin, partition) => ({ topic: description.name, partition, begin, incarnation: description.incarnation })));
+      await on.query(this.#sql.insertProgress, [
+        made.id,
+        lines.map((line) => line.topic),
+        lines.map((line) => line.partition),
+        lines.map((line) => line.begin),
+        lines.map((line) => line.incarnation),
+        build.log.driver,
+        build.log.cluster,
+      ]);
+      await this.audit({ projection: build.projection, build: made.id, action: 'create', facts: { version: build.version, number, state: build.state, tableName }, on });
+      return made;
+    });
+  }
+
+  async get(id: number): Promise<Build | null> {
+    return this.#one(this.database, this.#sql.get, [id]);
+  }
+
+  async list(projection?: string): Promise<readonly Build[]> {
+    const { rows } = await this.database.query<BuildRow>(this.#sql.list, [projection ?? null]);
+    return rows.map(buildOf);
+  }
+
+  async active(projection: string): Promise<Build | null> {
+    return this.#one(this.database, this.#sql.active, [projection]);
+  }
+
+  async move(build: number, to: BuildState, options: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable } = {}): Promise<Build> {
+    const from = (Object.keys(TRANSITIONS) as BuildState[]).filter((state) => TRANSITIONS[state].includes(to));
+    const on = options.on ?? this.database;
+    const moved = await this.#one(on, this.#sql.move, [
+      build,
+      to,
+      from,
+      options.error === undefined || options.error === null ? null : JSON.stringify(options.error),
+      options.standbyUntil ?? null,
+      // Nobody works on it any more: a runner that does not know it yet is fenced.
+      to === 'retired' || to === 'aborted' || to === 'dropped',
+    ]);
+    if (moved) return moved;
+    const found = await this.#one(on, this.#sql.get, [build]);
+    throw new KappaError('KAPPA_BUILD_STATE', found ? `${buildLabel(found)} is ${found.state} and cannot become ${to}` : `build ${build} does not exist`, {
+      facts: { build, state: found?.state ?? null, to, from },
+      nextStep: found ? `Only ${from.join(', ') || 'no'} builds become ${to}; see \`kappa projections status ${found.projection}\`.` : 'See `kappa projections list`.',
+    });
+  }
+
+  async setError(build: number, error: BuildError | null): Promise<void> {
+    await this.database.query(this.#sql.setError, [build, error === null ? null : JSON.stringify(error)]);
+  }
+
+  async progress(build: number): Promise<readonly PartitionProgress[]> {
+    const { rows } = await this.database.query<ProgressRow>(this.#sql.progress, [build]);
+    return rows.map(progressOf);
+  }
+
+  async claim(build: number, partitions: readonly PartitionKey[]): Promise<readonly Claim[]> {
+    const wanted = partitions.map(parsePartitionKey);
+    const { rows } = await this.database.query<ProgressRow>(this.#sql.claim, [build, wanted.map((line) => line.topic), wanted.map((line) => line.partition)]);
+    if (rows.length !== wanted.length) await this.#refuseClaim(build, partitions, rows);
+    return rows.map(progressOf).map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({ topic, partition, nextOffset, epoch: ownerEpoch, holdAt }));
+  }
+
+  async #refuseClaim(build: number, partitions: readonly PartitionKey[], claimed: readonly ProgressRow[]): Promise<never> {
+    const found = await this.get(build);
+    if (claimed.length === 0 && found && !CLAIMABLE.includes(found.state)) {
+      throw new KappaError('KAPPA_BUILD_STATE', `${buildLabel(found)} is ${found.state}: nobody projects it`, {
+        facts: { build, state: found.state },
+        nextStep: found.error ? `It stopped with ${found.error.code}; correct that and rebuild.` : 'Leave it.',
+      });
+    }
+    const known = claimed.map((line) => partitionKey(line.topic, line.partition));
+    throw new KappaError('KAPPA_UNKNOWN_PARTITION', `${found ? buildLabel(found) : `build ${build}`} has no progress for ${partitions.filter((key) => !known.includes(key)).join(', ')}`, {
+      facts: { build, wanted: partitions, known },
+      nextStep: 'The topics of the definition are not those the build was made with: raise the version.',
+    });
+  }
+
+  async advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome> {
+    if (moves.length === 0) return 'advanced';
+    const { rows } = await on.query<{ outcome: AdvanceOutcome; moved: number }>(this.#sql.advance, [
+      build,
+      moves.map((move) => move.topic),
+      moves.map((move) => move.partition),
+      moves.map((move) => move.epoch),
+      moves.map((move) => move.from),
+      moves.map((move) => move.to),
+    ]);
+    const { outcome, moved } = rows[0] as { outcome: AdvanceOutcome; moved: number };
+    return outcome === 'advanced' && moved !== moves.length ? 'fenced' : outcome;
+  }
+
+  async lease(build: number, worker: string, forMs: number): Promise<boolean> {
+    const { rowCount } = await this.database.query(this.#sql.lease, [build, worker, forMs]);
+    return rowCount > 0;
+  }
+
+  async release(build: number, worker: string): Promise<void> {
+    await this.database.query(this.#sql.release, [build, worker]);
+  }
+
+  async audit(entry: { readonly projection: string; readonly build: number | null; readonly action: string; readonly facts: Readonly<Record<string, unknown>>; readonly on?: Queryable }): Promise<void> {
+    await (entry.on ?? this.database).query(this.#sql.audit, [entry.projection, entry.build, entry.action, JSON.stringify(entry.facts)]);
+  }
+
+  async #one(on: Queryable, statement: string, values: readonly unknown[]): Promise<Build | null> {
+    const { rows } = await on.query<BuildRow>(statement, values);
+    return rows[0] ? buildOf(rows[0]) : null;
+  }
+}
+
+/** States in which a runner may own partitions. */
+export const CLAIMABLE: readonly BuildState[] = ['building', 'catching-up', 'ready', 'live', 'standby'];
