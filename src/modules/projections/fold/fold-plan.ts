@@ -1,0 +1,243 @@
+import { isTransient } from '../../../database/database-errors.js';
+import type { Codec } from '../../../kernel/codec.js';
+import { EventDecoder, HEADER } from '../../../kernel/envelope.js';
+import { KappaError } from '../../../kernel/errors.js';
+import type { AnyEvent, AnyRecorded } from '../../../kernel/event.js';
+import type { TopicName } from '../../../kernel/names.js';
+import type { LogRecord } from '../../../kernel/record.js';
+import type { ProjectionDefinition, ProjectionHandler, RawContext, Row, RowKey } from '../projection.js';
+import type { RowCodec } from '../table.js';
+import { EventFailure } from './event-failure.js';
+import { deepFreeze } from './deep-freeze.js';
+import type { FoldSteps } from './fold-steps.js';
+import type { RowEntry, RowWindow } from './row-window.js';
+
+/**
+ * A projection compiled for speed: the engines, live and in bulk, and the testing kit all fold through it. In two passes, keys
+ * before folds, so that a whole batch needs one read of the rows it touches. Types that no handler names are skipped by their
+ * header; a type is always part of a version's fingerprint, so what is skipped now can never be wanted later.
+ */
+export class FoldPlan {
+  /** `fines v1` */
+  readonly label: string;
+  readonly topics: readonly TopicName[];
+  /** Rows may be touched by several partitions: some handler names its own key, or there are several topics, or a raw handler. */
+  readonly shared: boolean;
+  readonly hasRaw: boolean;
+  readonly #handlers: ReadonlyMap<string, readonly ProjectionHandler[]>;
+  readonly #decoder: EventDecoder;
+  readonly #streamKeys: StreamKeys | null;
+  readonly #freeze: boolean;
+
+  /** @throws KAPPA_BAD_PROJECTION when a handler without a key meets a table whose key is more than one column (and the tenant's). */
+  constructor(
+    readonly definition: ProjectionDefinition,
+    readonly codec: RowCodec,
+    payloads: Codec,
+    options: { readonly freeze?: boolean } = {},
+  ) {
+    const { handlers } = definition;
+    this.label = `${definition.name} v${definition.version}`;
+    this.topics = definition.from.map((topic) => topic.name);
+    this.hasRaw = handlers.some((handler) => handler.run.kind === 'raw');
+    this.shared = this.hasRaw || definition.from.length > 1 || handlers.some((handler) => handler.key !== null);
+    this.#handlers = byType(handlers);
+    const declared = new Map<string, AnyEvent>(definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])));
+    this.#decoder = new EventDecoder([...declared.values()], payloads);
+    this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold') ? new StreamKeys(definition, codec.table.key) : null;
+    this.#freeze = options.freeze ?? process.env['NODE_ENV'] !== 'production';
+  }
+
+  /** Whether any handler wants the record; from its header alone. */
+  wants(record: LogRecord): boolean {
+    const type = record.headers[HEADER.type];
+    return type === undefined || this.#handlers.has(type);
+  }
+
+  /**
+   * First pass: decodes the record, finds the keys of its rows and adds its steps. Adds nothing for a type without handlers.
+   * @throws EventFailure; the steps are then as before.
+   */
+  gather(record: LogRecord, rows: RowWindow, steps: FoldSteps): void {
+    const type = record.headers[HEADER.type];
+    const handlers = type === undefined ? undefined : this.#handlers.get(type);
+    if (handlers === undefined && type !== undefined) return;
+    const start = steps.length;
+    try {
+      const event = this.#decoder.decode(record);
+      this.#checkTenant(event);
+      for (const handler of handlers ?? []) {
+        if (handler.run.kind === 'raw') steps.add(record, event, handler.run, null);
+        else if (handler.key === null) this.#addStreamStep(record, event, handler, rows, steps);
+        else this.#addKeySteps(record, event, handler.key(event), handler, rows, steps);
+      }
+    } catch (error) {
+      steps.length = start;
+      throw new EventFailure(record, error);
+    }
+  }
+
+  /**
+   * Second pass: folds the steps in [from, to), none of them raw; all rows they touch are known.
+   * @throws EventFailure; the rows are then as they were before that event, with the events before it applied.
+   */
+  fold(steps: FoldSteps, from: number, to: number): void {
+    const { events, runs, entries, before, wasDirty } = steps;
+    let i = from;
+    try {
+      for (; i < to; i++) {
+        const run = runs[i];
+        const entry = entries[i];
+        const event = events[i];
+        if (run?.kind !== 'fold' || !entry || !event) continue;
+        const { row } = entry;
+        before[i] = row;
+        wasDirty[i] = entry.dirty;
+        const result = run.fold(row, event, entry.key);
+        if (result === row) continue;
+        entry.row = result === null ? null : this.#checked(result, entry);
+        entry.dirty = true;
+      }
+    } catch (error) {
+      const record = steps.records[i];
+      if (!record) throw error;
+      takeBack(steps, i, from);
+      throw new EventFailure(record, error);
+    }
+  }
+
+  /**
+   * Runs a raw step in the transaction of its batch.
+   * @throws EventFailure, save for what passes by itself (connection, locks): that is thrown as it came.
+   */
+  async runRaw(steps: FoldSteps, step: number, context: RawContext): Promise<void> {
+    const run = steps.runs[step];
+    const event = steps.events[step];
+    const record = steps.records[step];
+    if (run?.kind !== 'raw' || !event || !record) return;
+    try {
+      await run.handle(context, event);
+    } catch (error) {
+      throw isTransient(error) ? error : new EventFailure(record, error);
+    }
+  }
+
+  #addStreamStep(record: LogRecord, event: AnyRecorded, handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
+    const key = this.#streamKeys?.of(event) ?? {};
+    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
+  }
+
+  #addKeySteps(record: LogRecord, event: AnyRecorded, found: RowKey | readonly RowKey[], handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
+    if (!Array.isArray(found)) {
+      this.#addKeyStep(record, event, found as RowKey, handler, rows, steps);
+      return;
+    }
+    const first = steps.length;
+    for (const key of found as readonly RowKey[]) {
+      this.#addKeyStep(record, event, key, handler, rows, steps);
+      // The fold is called once per key, also when a key is named twice.
+      if (steps.entries.indexOf(steps.entries[steps.length - 1] ?? null, first) < steps.length - 1) steps.length -= 1;
+    }
+  }
+
+  #addKeyStep(record: LogRecord, event: AnyRecorded, given: RowKey, handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
+    if (typeof given !== 'object' || given === null) {
+      throw new KappaError('KAPPA_BAD_KEY', `the key function of ${this.label} for ${event.type} returned ${String(given)}`, {
+        facts: { projection: this.definition.name, type: event.type },
+        nextStep: 'Return an object with the primary columns, or a list of them (an empty one to leave the event out).',
+      });
+    }
+    const key = this.#withTenant(given, event);
+    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
+  }
+
+  #withTenant(key: RowKey, event: AnyRecorded): RowKey {
+    const { tenant } = this.definition;
+    if (tenant === null) return key;
+    const own = event.tenant ?? '';
+    if (key[tenant] === own) return key;
+    if (key[tenant] !== undefined) {
+      throw new KappaError('KAPPA_BAD_KEY', `the key function of ${this.label} for ${event.type} names the rows of another tenant`, {
+        facts: { projection: this.definition.name, type: event.type, column: tenant },
+        nextStep: `Leave ${tenant} out of the key: it is the event's own.`,
+      });
+    }
+    return { ...key, [tenant]: own };
+  }
+
+  #checkTenant(event: AnyRecorded): void {
+    if (event.tenant === null || this.definition.tenant !== null) return;
+    throw new KappaError('KAPPA_TENANT_COLUMN_MISSING', `an event of a tenant reached ${this.label}, whose rows have no tenant`, {
+      facts: { projection: this.definition.name, topic: event.topic, partition: event.partition, offset: event.offset, type: event.type },
+      nextStep: "Add a primary column for the tenant and name it in projection({ tenant: '…' }).",
+    });
+  }
+
+  #checked(result: Row, entry: RowEntry): Row {
+    if (typeof result !== 'object' || Array.isArray(result) || result instanceof Promise) {
+      const what = (result as unknown) === undefined ? 'undefined' : result instanceof Promise ? 'a promise' : Array.isArray(result) ? 'a list' : typeof result;
+      throw new KappaError('KAPPA_BAD_ROW', `a fold of ${this.label} returned ${what}`, {
+        facts: { projection: this.definition.name, key: entry.key },
+        nextStep: 'Return the whole new row, or null for none; folds are synchronous.',
+      });
+    }
+    const row = this.codec.canonical(result);
+    for (const column of this.codec.table.key) {
+      if (row[column] !== entry.row?.[column] && row[column] !== entry.key[column] && this.codec.keyText(row) !== entry.text) {
+        throw new KappaError('KAPPA_BAD_ROW', `a fold of ${this.label} changed ${column}, which is part of the row's key`, {
+          facts: { projection: this.definition.name, column, key: entry.key, value: row[column] },
+          nextStep: 'Return a row of the same key; to move a row, name both keys in the handler and return null for the old one.',
+        });
+      }
+    }
+    return this.#freeze ? deepFreeze(row) : row;
+  }
+}
+
+function byType(handlers: readonly ProjectionHandler[]): ReadonlyMap<string, readonly ProjectionHandler[]> {
+  const map = new Map<string, ProjectionHandler[]>();
+  for (const handler of handlers) {
+    const known = map.get(handler.type);
+    if (known) known.push(handler);
+    else map.set(handler.type, [handler]);
+  }
+  return map;
+}
+
+/** Steps of one event stand together: undoes those of the event of step `failed` that ran. */
+function takeBack(steps: FoldSteps, failed: number, from: number): void {
+  const event = steps.events[failed];
+  for (let i = failed - 1; i >= from && steps.events[i] === event; i--) {
+    const entry = steps.entries[i];
+    if (!entry) break;
+    entry.row = steps.before[i] ?? null;
+    entry.dirty = steps.wasDirty[i] ?? true;
+  }
+}
+
+/** The default key: the stream's id in the one primary column, beside the tenant's. The same object is filled again for every event. */
+class StreamKeys {
+  readonly #scratch: Record<string, unknown> = {};
+  readonly #column: string;
+
+  constructor(
+    private readonly definition: ProjectionDefinition,
+    key: readonly string[],
+  ) {
+    const [column, ...more] = key.filter((name) => name !== definition.tenant);
+    if (column === undefined || more.length > 0) {
+      const type = definition.handlers.find((handler) => handler.key === null)?.type ?? '';
+      throw new KappaError('KAPPA_BAD_PROJECTION', `projection ${definition.name} has the key (${key.join(', ')}), which the stream's id alone cannot fill`, {
+        facts: { projection: definition.name, key, type },
+        nextStep: `Give the handler of ${type} its key: { key: (event) => ({ … }) }.`,
+      });
+    }
+    this.#column = column;
+  }
+
+  of(event: AnyRecorded): RowKey {
+    this.#scratch[this.#column] = event.stream.id;
+    if (this.definition.tenant !== null) this.#scratch[this.definition.tenant] = event.tenant ?? '';
+    return this.#scratch;
+  }
+}

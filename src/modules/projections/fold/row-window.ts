@@ -1,0 +1,92 @@
+import type { Row, RowKey } from '../projection.js';
+
+/** A row while events are folded into it: what it is now, and what the table holds of it. */
+export class RowEntry {
+  /** Null: no such row. Means nothing before `known`. */
+  row: Row | null = null;
+  /** True when the table holds a row of this key, as far as our commits go. */
+  stored = false;
+  /** True when `row` differs from what the table holds. */
+  dirty = false;
+  /** False while the row must still be read from the table. */
+  known: boolean;
+  /** In the list of rows to be read. */
+  queued = false;
+  /** Rough size in memory as last measured. */
+  bytes = 0;
+  /** The batch that touched it last. */
+  batch = 0;
+
+  constructor(
+    readonly text: string,
+    readonly key: RowKey,
+    known: boolean,
+  ) {
+    this.known = known;
+  }
+}
+
+/**
+ * The rows that are being folded, by key. While it is `complete` it has every row of the table, so that a key it does not have
+ * is new; otherwise a key it does not have is queued in `unread` and must be read before it is folded.
+ */
+export class RowWindow {
+  readonly entries = new Map<string, RowEntry>();
+  unread: RowEntry[] = [];
+  /** Entries touched since `beginBatch`. */
+  touched: RowEntry[] = [];
+  #batch = 0;
+
+  constructor(public complete: boolean) {}
+
+  beginBatch(): void {
+    this.#batch += 1;
+    this.touched = [];
+  }
+
+  touch(text: string, key: RowKey): RowEntry {
+    let entry = this.entries.get(text);
+    if (entry === undefined) {
+      // The given key may be a scratch object of the caller's.
+      entry = new RowEntry(text, Object.freeze({ ...key }), this.complete);
+      this.entries.set(text, entry);
+    }
+    if (entry.batch !== this.#batch) {
+      entry.batch = this.#batch;
+      this.touched.push(entry);
+    }
+    if (!entry.known && !entry.queued) {
+      entry.queued = true;
+      this.unread.push(entry);
+    }
+    return entry;
+  }
+
+  /** Takes in what the table holds of the queued keys. */
+  read(rows: ReadonlyMap<string, Row>): void {
+    for (const entry of this.unread) {
+      entry.row = rows.get(entry.text) ?? null;
+      entry.stored = entry.row !== null;
+      entry.known = true;
+      entry.queued = false;
+    }
+    this.unread = [];
+  }
+
+  /** Somebody else may have changed any row: all must be read again. Nothing may be dirty. */
+  distrust(): void {
+    this.complete = false;
+    for (const entry of this.entries.values()) {
+      entry.known = false;
+      entry.row = null;
+    }
+  }
+
+  /** Drops every row. The table is the only one that knows them now. */
+  evict(): void {
+    this.complete = false;
+    this.entries.clear();
+    this.touched = [];
+    this.unread = [];
+  }
+}

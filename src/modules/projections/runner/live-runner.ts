@@ -1,0 +1,265 @@
+import { KappaError } from '../../../kernel/errors.js';
+import { offset, topicName } from '../../../kernel/names.js';
+import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import type { GroupMember, LogBatch } from '../../../log/event-log.js';
+import { buildLabel, type BuildError } from '../build.js';
+import { checkIdentity } from '../check-identity.js';
+import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
+import { Backoff, pause } from './backoff.js';
+import { applyUpToFailure, recordsIn } from './batch-parts.js';
+import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
+import { OwnedPartitions } from './owned-partitions.js';
+import type { RunnerContext } from './runner-context.js';
+
+/** Progress of records that nobody handles is committed at most this often, and never later than this (TRAPS 3, 32). */
+const SKIPPED_MS = 250;
+const MOST_RECORDS = 5_000;
+const IDLE_WAIT_MS = 1_000;
+/** How often a build that is held looks whether it may go on. */
+const HELD_MS = 40;
+
+/**
+ * Keeps one build at the tail of the log, as one member of the build's consumer group `<schema>.build-<id>`. A batch is what
+ * gathered while the last one committed. Whoever claimed a partition last owns it: one that finds itself fenced drops what it has
+ * and claims again while the group still assigns the partition to it.
+ *
+ * A record at fault stops the build: what stands before it is applied, its progress stands at it, the error is stored. A database
+ * or log that is away stops nothing: it is tried again with growing waits.
+ */
+export class LiveRunner {
+  readonly #stopping = new AbortController();
+  readonly #owned = new OwnedPartitions();
+  readonly #backoff = new Backoff();
+  readonly #label: string;
+  #member: GroupMember | null = null;
+  #claimAnew = false;
+  #committedAt = 0;
+  #error: BuildError | null;
+  #done: Promise<void> | null = null;
+  #failed = false;
+
+  constructor(
+    private readonly context: RunnerContext,
+    readonly work: BuildWork,
+  ) {
+    this.#label = buildLabel(work.build);
+    this.#error = work.build.error;
+  }
+
+  /** Begins to follow; failures are told by `done`, `failed` and the build's error. */
+  start(): void {
+    this.#done ??= this.#run();
+  }
+
+  /** Finishes the batch, commits it, gives the partitions back. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#done;
+  }
+
+  /** Settles when it has stopped, by `stop` or because a record is at fault. */
+  get done(): Promise<void> {
+    return this.#done ?? Promise.resolve();
+  }
+
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted && !this.#failed) {
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (codeOf(error) === 'KAPPA_BUILD_STATE') break;
+        if (isFinal(error)) await this.#fail(stoppingError(error, new Date()));
+        else await this.#waitOut(error, signal);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { log, database } = this.context;
+    const { build, plan } = this.work;
+    await checkIdentity(build, await this.context.builds.progress(build.id), log);
+    const member = await log.join({
+      group: `${database.schema}.build-${build.id}`,
+      topics: plan.topics,
+      assigned: (keys) => this.#claim(keys, signal),
+      revoked: async (keys) => this.#owned.drop(keys),
+    });
+    this.#member = member;
+    try {
+      while (!signal.aborted && !this.#failed) await this.#turn(member, signal);
+    } finally {
+      this.#member = null;
+      await this.#commitSkipped();
+      await member.leave();
+      this.#owned.drop(this.#owned.keys);
+    }
+  }
+
+  /** One poll and what follows from it. Errors that pass by themselves are waited out here, without leaving the group. */
+  async #turn(member: GroupMember, signal: AbortSignal): Promise<void> {
+    try {
+      if (this.#claimAnew) await this.#recover(member, signal);
+      const batches = await member.poll({ maxRecords: MOST_RECORDS, maxWaitMs: this.#waitMs(), signal });
+      if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
+      await this.#take(member, batches, signal);
+      if (this.#backoff.attempts > 0 && !this.#claimAnew) {
+        this.context.logger.log(`${this.#label}: goes on`);
+        this.#backoff.reset();
+      }
+    } catch (error) {
+      if (signal.aborted || isFinal(error)) throw error;
+      this.#claimAnew = true;
+      await this.#waitOut(error, signal);
+    }
+  }
+
+  async #take(member: GroupMember, batches: readonly LogBatch[], signal: AbortSignal): Promise<void> {
+    const { parts, again } = this.#owned.parts(batches);
+    for (const { topic, partition, offset: at } of again) {
+      member.seek(topicName(topic), partition, offset(at));
+    }
+    const wanted = parts.some((part) => part.records.some((record) => this.work.plan.wants(record)));
+    if (wanted || this.#skippedDue()) await this.#commit(parts, signal);
+    else this.#owned.scannedTo(parts);
+    for (const { topic, partition, offset: at } of again) this.#owned.rewind(topic, partition, at);
+    if (again.length > 0 && recordsIn(parts) === 0) await pause(HELD_MS, signal);
+  }
+
+  async #commit(parts: readonly BatchPart[], signal: AbortSignal): Promise<void> {
+    if (parts.length === 0) return;
+    const { database, builds } = this.context;
+    const { outcome, moved, failure } = await applyUpToFailure((some) => foldBatch(database, builds, this.work, some), parts);
+    this.#committed(moved);
+    if (outcome === 'held') {
+      this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
+      // What lies before the hold is read again and cut there.
+      this.#claimAnew = true;
+    } else if (outcome === 'fenced') {
+      this.#claimAnew = true;
+      await this.#backoff.wait(signal);
+    } else if (failure) await this.#failAt(failure);
+    else await this.#clearError(moved);
+  }
+
+  #committed(moved: readonly BatchPart[]): void {
+    if (moved.length === 0) return;
+    this.#owned.committed(moved);
+    this.#committedAt = Date.now();
+    const position: Record<PartitionKey, number> = {};
+    for (const part of moved) position[partitionKey(part.topic, part.partition)] = part.to;
+    this.context.progress.publish(this.work.build.id, position);
+  }
+
+  /** Called inside `poll`; waits for the database rather than giving up the partitions. */
+  async #claim(keys: readonly PartitionKey[], signal: AbortSignal): Promise<Position> {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        const claims = await this.context.builds.claim(this.work.build.id, keys);
+        this.#owned.take(claims);
+        return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
+      } catch (error) {
+        if (signal.aborted || isFinal(error)) throw error;
+        this.context.logger.warn(`${this.#label}: cannot claim its partitions (${messageOf(error)}); trying again`);
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  /** Drops what was read, looks which partitions are still assigned, claims those and goes on from what is committed. */
+  async #recover(member: GroupMember, signal: AbortSignal): Promise<void> {
+    await member.poll({ maxRecords: 1, maxWaitMs: 0, signal });
+    const claims = await this.context.builds.claim(this.work.build.id, member.assignment);
+    this.#owned.drop(this.#owned.keys);
+    this.#owned.take(claims);
+    for (const { topic, partition, nextOffset } of claims) member.seek(topicName(topic), partition, offset(nextOffset));
+    this.#claimAnew = false;
+  }
+
+  async #waitOut(error: unknown, signal: AbortSignal): Promise<void> {
+    const { logger } = this.context;
+    const text = `${this.#label}: ${messageOf(error)}; nothing is lost, trying again`;
+    if (this.#backoff.attempts === 0) logger.warn(text);
+    else if (this.#backoff.attempts % 10 === 0) logger.warn(`${text} (${this.#backoff.attempts} times so far)`);
+    await this.#backoff.wait(signal);
+  }
+
+  #waitMs(): number {
+    if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#committedAt));
+    return this.#owned.held ? HELD_MS : IDLE_WAIT_MS;
+  }
+
+  #skippedDue(): boolean {
+    return Date.now() - this.#committedAt >= SKIPPED_MS;
+  }
+
+  /** At the end: what was only skipped counts too, when the database still answers. */
+  async #commitSkipped(): Promise<void> {
+    const { parts } = this.#owned.parts([]);
+    if (parts.length === 0 || this.#failed || this.#claimAnew) return;
+    const { database, builds } = this.context;
+    const outcome = await foldBatch(database, builds, this.work, parts).catch(() => null);
+    if (outcome === 'advanced') this.#committed(parts);
+  }
+
+  async #failAt(failure: EventFailure): Promise<void> {
+    await this.#fail(buildError(failure, this.#label, new Date()));
+  }
+
+  /** Stops this build only. A build in use keeps its state, so that it goes on being read. */
+  async #fail(error: BuildError): Promise<void> {
+    const { builds, logger } = this.context;
+    const { id } = this.work.build;
+    this.#failed = true;
+    logger.error(`${this.#label} stopped. ${error.message}`);
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        const state = (await builds.get(id))?.state;
+        if (state === 'catching-up' || state === 'ready') await builds.move(id, 'failed', { error });
+        else await builds.setError(id, error);
+        return;
+      } catch (cause) {
+        logger.warn(`${this.#label}: its error cannot be stored (${messageOf(cause)}); trying again`);
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  /** The record that stopped it last time was taken in now. */
+  async #clearError(moved: readonly BatchPart[]): Promise<void> {
+    const at = this.#error?.at;
+    if (!this.#error) return;
+    if (at && !moved.some((part) => part.topic === at.topic && part.partition === at.partition && part.to > at.offset)) return;
+    this.#error = null;
+    await this.context.builds.setError(this.work.build.id, null);
+  }
+
+  /** For tests and the supervisor: the partitions it owns now. */
+  get assignment(): readonly PartitionKey[] {
+    return this.#member?.assignment ?? [];
+  }
+}
+
+/** Trying again would not help: the build has ended, the log is another one, or its begin is gone. */
+const FINAL = new Set(['KAPPA_BUILD_STATE', 'KAPPA_UNKNOWN_PARTITION', 'KAPPA_LOG_CHANGED', 'KAPPA_LOG_TRUNCATED', 'KAPPA_UNKNOWN_TOPIC']);
+
+function isFinal(error: unknown): boolean {
+  return FINAL.has(codeOf(error) ?? '');
+}
+
+function codeOf(error: unknown): string | null {
+  return error instanceof KappaError ? error.code : null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+

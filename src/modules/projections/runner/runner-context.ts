@@ -1,0 +1,14 @@
+import type { Database } from '../../../database/database.js';
+import type { Logger } from '../../../kernel/logger.js';
+import type { EventLog } from '../../../log/event-log.js';
+import type { Builds } from '../builds.js';
+import type { ProgressSignal } from './progress-signal.js';
+
+/** What every engine of projections works with. */
+export interface RunnerContext {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly builds: Builds;
+  readonly progress: ProgressSignal;
+  readonly logger: Logger;
+}
