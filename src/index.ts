@@ -37,8 +37,16 @@ export type {
   RawContext,
 } from './modules/projections/projection.js';
 
+export { InjectReader } from './modules/serving/inject-reader.js';
 export { Reader } from './modules/serving/reader.js';
 export type { ListOptions, Page, ReadKey, ReadOptions, ReadStamp } from './modules/serving/reader.js';
+export type { ReadableProjection } from './modules/serving/projection-reader.js';
+export { KappaRestModule } from './modules/serving/rest/kappa-rest.module.js';
+export type { KappaRestOptions } from './modules/serving/rest/kappa-rest.module.js';
+export type { RestPage, RestRow, RestStamp } from './modules/serving/rest/projection.controller.js';
+export { KappaExceptionFilter } from './modules/serving/rest/kappa-exception.filter.js';
+export { httpError } from './modules/serving/rest/http-error.js';
+export type { HttpError, HttpErrorBody } from './modules/serving/rest/http-error.js';
 
 export { defineKappaConfig } from './modules/kappa/kappa-options.js';
 export type {
@@ -64,6 +72,9 @@ export type {
   VerifyResult,
 } from './modules/projections/operations.js';
 export type { Build, BuildError, BuildState, PartitionProgress } from './modules/projections/build.js';
+
+export { Database } from './database/database.js';
+export type { Connection, Queryable, Statement } from './database/database.js';
 
 export { FencedError, KappaError, LogTruncatedError, Refusal, RetriableError, UnknownOutcomeError, WrongExpectedVersionError } from './kernel/errors.js';
 export type { ErrorFacts, KappaErrorOptions } from './kernel/errors.js';

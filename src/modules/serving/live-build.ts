@@ -1,4 +1,5 @@
 import type { Queryable } from '../../database/database.js';
+import { qualified } from '../../database/identifiers.js';
 import { KappaError } from '../../kernel/errors.js';
 import { parsePosition, type Position } from '../../kernel/position.js';
 import type { BuildShape } from '../projections/build.js';
@@ -14,15 +15,15 @@ export interface LiveBuild {
   readonly nullable: ReadonlySet<string>;
 }
 
-const FIND_LIVE_BUILD = `
+const findLiveBuildIn = (schema: string): string => `
   select b.id, b.version, b.number, b.table_name, b.shape
-    from projections p
-    join builds b on b.id = p.active_build
+    from ${qualified(schema, 'projections')} p
+    join ${qualified(schema, 'builds')} b on b.id = p.active_build
    where p.name = $1`;
 
 /** Resolves the pointer. @throws KAPPA_NO_LIVE_BUILD, KAPPA_READ_MODEL_CHANGED */
-export async function findLiveBuild(database: Queryable, projection: string, version: number, own: TableDefinition): Promise<LiveBuild> {
-  const { rows } = await database.query<{ id: number; version: number; number: number; table_name: string; shape: BuildShape }>(FIND_LIVE_BUILD, [projection]);
+export async function findLiveBuild(database: Queryable & { readonly schema: string }, projection: string, version: number, own: TableDefinition): Promise<LiveBuild> {
+  const { rows } = await database.query<{ id: number; version: number; number: number; table_name: string; shape: BuildShape }>(findLiveBuildIn(database.schema), [projection]);
   const [row] = rows;
   if (!row) throw noLiveBuild(projection);
   if (row.version !== version) assertReadable(projection, version, own, row.version, row.shape);
@@ -59,7 +60,9 @@ function assertReadable(projection: string, version: number, own: TableDefinitio
 }
 
 /** Progress of a build as one text, in the form that {@link parsePosition} reads. */
-export const PROGRESS_TEXT = `select string_agg(g.topic || '/' || g.partition || ':' || g.next_offset, ',') from progress g where g.build_id = p.active_build`;
+export function progressText(schema: string): string {
+  return `select string_agg(g.topic || '/' || g.partition || ':' || g.next_offset, ',') from ${qualified(schema, 'progress')} g where g.build_id = p.active_build`;
+}
 
 export function progressOf(text: string | null): Position {
   return parsePosition(text ?? '');

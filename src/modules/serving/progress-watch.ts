@@ -1,12 +1,8 @@
 import type { Queryable } from '../../database/database.js';
+import { qualified } from '../../database/identifiers.js';
 import { KappaError, RetriableError } from '../../kernel/errors.js';
+import type { ProgressSignal } from '../projections/runner/progress-signal.js';
 import { covers, distance, formatPosition, parsePartitionKey, parsePosition, type PartitionKey, type Position } from '../../kernel/position.js';
-
-/** Tells in this process that a build has moved on. */
-export interface ProgressSource {
-  /** Calls back after each commit of progress; returns how to end that. */
-  onProgress(listener: () => void): () => void;
-}
 
 export interface WaitOptions {
   /** Default 5,000. */
@@ -26,10 +22,10 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const FASTEST_POLL_MS = 5;
 const SLOWEST_POLL_MS = 100;
 
-const READ_POSITIONS = `
+const readPositionsIn = (schema: string): string => `
   select p.name, coalesce(string_agg(g.topic || '/' || g.partition || ':' || g.next_offset, ','), '') as position
-    from projections p
-    join progress g on g.build_id = p.active_build
+    from ${qualified(schema, 'projections')} p
+    join ${qualified(schema, 'progress')} g on g.build_id = p.active_build
    where p.name = any ($1::text[])
    group by p.name`;
 
@@ -44,8 +40,8 @@ export class ProgressWatch {
   #stopped = false;
 
   constructor(
-    private readonly database: Queryable,
-    private readonly source: ProgressSource | null,
+    private readonly database: Queryable & { readonly schema: string },
+    private readonly progress: Pick<ProgressSignal, 'subscribe'>,
   ) {}
 
   /**
@@ -86,7 +82,7 @@ export class ProgressWatch {
     let pauseMs = FASTEST_POLL_MS;
     let seen = '';
     let moved = false;
-    const end = this.source?.onProgress(() => {
+    const end = this.progress.subscribe(() => {
       moved = true;
       this.#wake?.();
     });
@@ -99,7 +95,7 @@ export class ProgressWatch {
         if (this.#waiters.size > 0 && !moved) await this.#pause(pauseMs);
       }
     } finally {
-      end?.();
+      end();
     }
   }
 
@@ -108,7 +104,7 @@ export class ProgressWatch {
     const waiters = [...this.#waiters];
     const names = [...new Set(waiters.map(({ projection }) => projection))].sort();
     // A database that is away is waited for as long as each waiter's own bound.
-    const answer = await this.database.query<{ name: string; position: string }>(READ_POSITIONS, [names]).catch(() => null);
+    const answer = await this.database.query<{ name: string; position: string }>(readPositionsIn(this.database.schema), [names]).catch(() => null);
     if (answer === null) return '';
     const positions = new Map(answer.rows.map(({ name, position }) => [name, parsePosition(position)]));
     for (const waiter of waiters) settle(waiter, positions.get(waiter.projection) ?? null);

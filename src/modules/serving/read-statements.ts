@@ -1,7 +1,7 @@
 import { qualified, quoteIdentifier } from '../../database/identifiers.js';
 import type { ColumnDefinition, TableDefinition } from '../projections/table.js';
 import type { CursorPlace } from './cursor.js';
-import { PROGRESS_TEXT, type LiveBuild } from './live-build.js';
+import { progressText, type LiveBuild } from './live-build.js';
 
 /** An equality: the text of the value, or null for IS NULL. */
 export interface Equality {
@@ -45,9 +45,9 @@ export const STAMP_COLUMNS = 4;
 export function rowStatement(projection: string, schema: string, live: LiveBuild, table: TableDefinition, key: readonly Equality[]): ReadStatement {
   const parameters = new Parameters(projection);
   const text = `
-select p.active_build, b.version, b.number, (${PROGRESS_TEXT}), ${columnList('t', table)}
-  from projections p
-  join builds b on b.id = p.active_build
+select p.active_build, b.version, b.number, (${progressText(schema)}), ${columnList('t', table)}
+  from ${qualified(schema, 'projections')} p
+  join ${qualified(schema, 'builds')} b on b.id = p.active_build
   left join ${qualified(schema, live.tableName)} t on ${key.map((equality) => equals(equality, parameters)).join(' and ')}
  where p.name = $1`;
   return { text, values: parameters.values };
@@ -60,9 +60,9 @@ export function pageStatement(projection: string, schema: string, live: LiveBuil
   if (query.after !== null) conditions.push(isAfter(query.sort, query.after, live, parameters));
   const order = query.sort.map(({ column, direction }) => `t.${quoteIdentifier(column.name)} ${direction}`).join(', ');
   const text = `
-select p.active_build, b.version, b.number, case when coalesce(r.kappa_line, 1) = 1 then (${PROGRESS_TEXT}) end, ${columnList('r', table)}
-  from projections p
-  join builds b on b.id = p.active_build
+select p.active_build, b.version, b.number, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end, ${columnList('r', table)}
+  from ${qualified(schema, 'projections')} p
+  join ${qualified(schema, 'builds')} b on b.id = p.active_build
   left join lateral (
        select s.*, row_number() over () as kappa_line
          from (select ${columnList('t', table)}
