@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { asRetriable } from '../../database/database-errors.js';
+import type { Database } from '../../database/database.js';
+import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
+import type { GroupState } from '../groups/plan-assignment.js';
+
+export interface GroupTimes {
+  /** A member that is not heard of for so long loses its partitions. */
+  readonly sessionTimeoutMs: number;
+  /** How often the groups of this process are looked at. */
+  readonly heartbeatMs: number;
+}
+
+const TAKE_SEAT = `
+  with gone as (
+    delete from group_members where group_name = $1 and lease_until < clock_timestamp() - $4 * interval '1 ms'
+  ), member as (
+    insert into group_members (group_name, member, partitions, lease_until)
+    values ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
+    on conflict (group_name, member) do update set partitions = excluded.partitions, lease_until = excluded.lease_until
+  )
+  insert into group_partitions (group_name, partition)
+  select $1, n from generate_series(0, $3 - 1) n
+  on conflict do nothing`;
+
+const RENEW = `
+  update group_members set lease_until = clock_timestamp() + $2 * interval '1 ms'
+  where member = any ($1)`;
+
+const CLAIM = `
+  update group_partitions p set owner = $2
+  where p.group_name = $1 and p.partition = any ($3)
+    and not exists (
+      select 1 from group_members m
+      where m.group_name = $1 and m.member = p.owner and m.lease_until > clock_timestamp()
+    )`;
+
+const RELEASE = 'update group_partitions set owner = null where group_name = $1 and owner = $2 and partition = any ($3)';
+
+const LEAVE = `
+  with freed as (
+    update group_partitions set owner = null where group_name = $1 and owner = $2
+  )
+  delete from group_members where group_name = $1 and member = $2`;
+
+/** What was owned by a group that has shrunk to fewer partitions is left out: nobody would read it. */
+const STATES = `
+  select g.name,
+         array(
+           select m.member::text from group_members m
+           where m.group_name = g.name and m.lease_until > clock_timestamp()
+           order by 1
+         ) as members,
+         array(
+           select coalesce(p.owner::text, '') from group_partitions p
+           where p.group_name = g.name
+             and p.partition < (
+               select max(m.partitions) from group_members m
+               where m.group_name = g.name and m.lease_until > clock_timestamp()
+             )
+           order by p.partition
+         ) as owners
+  from unnest($1::text[]) as g (name)`;
+
+const NOBODY: GroupState = { members: [], owners: [] };
+
+/** A renewal each quarter of the session timeout leaves room for three that fail. */
+const RENEWALS_PER_SESSION = 4;
+
+/**
+ * The groups that this process has members in: one query looks at all of them, on a timer that the caller's work does not
+ * block. What one member of this process changes, the others learn at once; other processes within a heartbeat.
+ */
+export class GroupCoordinator {
+  readonly #seats = new Set<Seat>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly times: GroupTimes,
+  ) {}
+
+  async takeSeat(request: SeatRequest): Promise<GroupSeat> {
+    const seat = new Seat(request, this);
+    await this.change(seat, TAKE_SEAT, [request.group, seat.member, request.partitions, this.times.sessionTimeoutMs], () => this.#seats.add(seat));
+    this.#beatLater();
+    return seat;
+  }
+
+  /** Changes the group, then looks at all groups again. One after the other, so that no look is older than a change. */
+  change(seat: Seat, statement: string, values: readonly unknown[], done: () => void = () => undefined): Promise<void> {
+    return this.#exclusively(async () => {
+      const at = performance.now();
+      await this.database.query(statement, values);
+      done();
+      if (statement === TAKE_SEAT) seat.renewedAt = at;
+      await this.#look();
+    });
+  }
+
+  renew(seat: Seat): Promise<void> {
+    const { group, partitions } = seat.request;
+    return this.change(seat, TAKE_SEAT, [group, seat.member, partitions, this.times.sessionTimeoutMs]);
+  }
+
+  claim(seat: Seat, numbers: readonly number[]): Promise<void> {
+    return this.change(seat, CLAIM, [seat.request.group, seat.member, numbers]);
+  }
+
+  release(seat: Seat, numbers: readonly number[]): Promise<void> {
+    return this.change(seat, RELEASE, [seat.request.group, seat.member, numbers]);
+  }
+
+  leave(seat: Seat): Promise<void> {
+    return this.change(seat, LEAVE, [seat.request.group, seat.member], () => this.#seats.delete(seat));
+  }
+
+  isFresh(seat: Seat): boolean {
+    return performance.now() - seat.renewedAt < this.times.sessionTimeoutMs;
+  }
+
+  /** Ends the heartbeat; leases that are still held end by themselves. */
+  stop(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#seats.clear();
+  }
+
+  #beatLater(): void {
+    if (this.#timer || this.#seats.size === 0) return;
+    this.#timer = setTimeout(() => void this.#beat(), this.times.heartbeatMs);
+    this.#timer.unref();
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#exclusively(async () => {
+        await this.#renewDue();
+        await this.#look();
+      });
+    } catch {
+      // The database is away. Members learn it from their own reads, and lose their seats when it stays away.
+    }
+    this.#timer = null;
+    this.#beatLater();
+  }
+
+  async #renewDue(): Promise<void> {
+    const at = performance.now();
+    const due = [...this.#seats].filter((seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION && seat.request.isPolling());
+    if (due.length === 0) return;
+    await this.database.query({ name: 'kappa_group_renew', text: RENEW, values: [due.map(({ member }) => member), this.times.sessionTimeoutMs] });
+    for (const seat of due) seat.renewedAt = at;
+  }
+
+  async #look(): Promise<void> {
+    const groups = [...new Set([...this.#seats].map(({ request }) => request.group))];
+    if (groups.length === 0) return;
+    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>({ name: 'kappa_group_states', text: STATES, values: [groups] });
+    const states = new Map(rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]));
+    for (const seat of this.#seats) seat.see(states.get(seat.request.group) ?? NOBODY);
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => undefined);
+    try {
+      await done;
+    } catch (error) {
+      throw asRetriable(error, 'the change of a consumer group');
+    }
+  }
+}
+
+/** A member's place as rows: its lease, and the partition numbers that name it as owner. */
+class Seat implements GroupSeat {
+  readonly member = randomUUID();
+  state: GroupState = NOBODY;
+  renewedAt = -Infinity;
+
+  constructor(
+    readonly request: SeatRequest,
+    private readonly coordinator: GroupCoordinator,
+  ) {}
+
+  isFresh(): boolean {
+    return this.coordinator.isFresh(this);
+  }
+
+  renew(): Promise<void> {
+    return this.coordinator.renew(this);
+  }
+
+  claim(numbers: readonly number[]): Promise<void> {
+    return this.coordinator.claim(this, numbers);
+  }
+
+  release(numbers: readonly number[]): Promise<void> {
+    return this.coordinator.release(this, numbers);
+  }
+
+  leave(): Promise<void> {
+    return this.coordinator.leave(this);
+  }
+
+  see(state: GroupState): void {
+    if (isSame(state, this.state)) return;
+    this.state = state;
+    this.request.changed();
+  }
+}
+
+function isSame(a: GroupState, b: GroupState): boolean {
+  const same = (left: readonly (string | null)[], right: readonly (string | null)[]) => left.length === right.length && left.every((item, index) => item === right[index]);
+  return same(a.members, b.members) && same(a.owners, b.owners);
+}

@@ -1,0 +1,79 @@
+import { asRetriable } from '../../database/database-errors.js';
+import type { Queryable } from '../../database/database.js';
+import { intArray } from '../../database/binary-arrays.js';
+import type { Offset, TopicName } from '../../kernel/names.js';
+import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
+import type { PartitionOffsets } from '../event-log.js';
+import type { StoredTopic, TopicCatalog } from './topic-catalog.js';
+
+/** One look-up in the index for each partition; the begin is written by retention alone. */
+const OFFSETS = `
+  select n as partition,
+         coalesce(b.begin_offset, 0) as begin,
+         coalesce((
+           select r."offset" + 1 from log_records r
+           where r.topic_id = $1 and r.partition = n
+           order by r."offset" desc limit 1
+         ), b.begin_offset, 0) as end
+  from generate_series(0, $2::int - 1) n
+  left join partition_begins b on b.topic_id = $1 and b.partition = n
+  order by n`;
+
+const OFFSETS_AT = `
+  select offset_at($1, n, to_timestamp($3::float8 / 1000)) as at
+  from generate_series(0, $2::int - 1) n
+  order by n`;
+
+const ENDS = `
+  select w.slot,
+         (select r."offset" + 1 from log_records r
+          where r.topic_id = w.topic_id and r.partition = w.partition
+          order by r."offset" desc limit 1) as end
+  from unnest($1::int[], $2::int[]) with ordinality as w (topic_id, partition, slot)`;
+
+const COMMITTED = `
+  select t.name, o.partition, o.next_offset as next
+  from group_offsets o join topics t on t.id = o.topic_id
+  where o.group_name = $1`;
+
+export async function readOffsets(database: Queryable, topic: StoredTopic): Promise<readonly PartitionOffsets[]> {
+  const { rows } = await retriable(
+    database.query<{ partition: number; begin: Offset; end: Offset }>({ name: 'kappa_offsets', text: OFFSETS, values: [topic.id, topic.partitions] }),
+  );
+  return rows;
+}
+
+export async function readOffsetsAt(database: Queryable, topic: StoredTopic, timestampMs: number): Promise<readonly Offset[]> {
+  const { rows } = await retriable(database.query<{ at: Offset }>(OFFSETS_AT, [topic.id, topic.partitions, timestampMs]));
+  return rows.map(({ at }) => at);
+}
+
+/** The ends of partitions of any topics that hold records, in one query. */
+export async function readEnds(database: Queryable, topics: TopicCatalog, keys: readonly PartitionKey[]): Promise<Position> {
+  const wanted = keys.map(parsePartitionKey);
+  const resolved = await topics.resolve(wanted.map(({ topic }) => topic as TopicName));
+  const { rows } = await database.query<{ slot: number; end: number | null }>({
+    name: 'kappa_ends',
+    text: ENDS,
+    values: [intArray(wanted.map(({ topic }) => resolved.get(topic as TopicName)?.id ?? 0)), intArray(wanted.map(({ partition }) => partition))],
+  });
+  const ends: Record<PartitionKey, number> = {};
+  for (const { slot, end } of rows) {
+    const key = keys[slot - 1];
+    if (key !== undefined && end !== null) ends[key] = end;
+  }
+  return ends;
+}
+
+export async function readCommitted(database: Queryable, group: string): Promise<Position> {
+  const { rows } = await retriable(database.query<{ name: string; partition: number; next: number }>(COMMITTED, [group]));
+  return Object.fromEntries(rows.map(({ name, partition, next }) => [partitionKey(name, partition), next]));
+}
+
+async function retriable<T>(query: Promise<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    throw asRetriable(error, 'the look at the log');
+  }
+}

@@ -1,0 +1,207 @@
+import { asRetriable } from '../../database/database-errors.js';
+import type { Database } from '../../database/database.js';
+import { KappaError } from '../../kernel/errors.js';
+import type { Offset, TopicName } from '../../kernel/names.js';
+import { NOWHERE, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
+import type { NewRecord } from '../../kernel/record.js';
+import {
+  DEFAULT_MAX_RECORD_BYTES,
+  type AppendSignal,
+  type EventLog,
+  type GroupMember,
+  type JoinOptions,
+  type LogBatch,
+  type LogIdentity,
+  type LogLimits,
+  type LogSession,
+  type PartitionOffsets,
+  type ReadOptions,
+  type TopicDescription,
+  type TopicSpec,
+} from '../event-log.js';
+import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
+import { PollingMember, type MemberLog } from '../groups/polling-member.js';
+import type { Page, PageWish } from '../page-source.js';
+import { readPartitions } from '../read-partitions.js';
+import { groupRecords } from '../record-groups.js';
+import { logStopped, Wake } from '../wake.js';
+import { appendRecords } from './append-records.js';
+import { GroupCoordinator } from './group-coordinator.js';
+import { readCommitted, readEnds, readOffsets, readOffsetsAt } from './offsets.js';
+import { fetchPages } from './pages.js';
+import { RetentionKeeper } from './retention.js';
+import { openSession } from './session.js';
+import { descriptionOf, TopicCatalog } from './topic-catalog.js';
+
+export interface PostgresLogOptions {
+  /** Default 900 KB (921,600). */
+  readonly maxRecordBytes?: number;
+  /** Between two looks for what other processes append, while they do. Default 15. Lower is fresher and costs more queries. */
+  readonly minPollIntervalMs?: number;
+  /** Between two such looks when nothing has come for a while. Default 250. */
+  readonly maxPollIntervalMs?: number;
+  /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
+  readonly sessionTimeoutMs?: number;
+  /** Between two looks at the groups of this process: how fast a change of another process is seen. Default 1,000. */
+  readonly heartbeatMs?: number;
+  /** A member that does not poll for so long, though its process lives, loses its partitions. Default 300,000. */
+  readonly maxMemberSilenceMs?: number;
+  /** Between two removals of what topics need not keep; 0 for none by itself. Default 60,000. */
+  readonly retentionIntervalMs?: number;
+  /** What background work met; it is tried again by itself. Default: dropped. */
+  readonly onBackgroundError?: (error: unknown) => void;
+}
+
+const IDENTITY = 'select cluster from log_identity';
+
+/** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
+export class PostgresLog implements EventLog, AppendSignal, MemberLog {
+  readonly driver = 'postgres';
+  readonly limits: LogLimits;
+  readonly #topics: TopicCatalog;
+  readonly #groups: GroupCoordinator;
+  readonly #retention: RetentionKeeper;
+  readonly #wake: Wake;
+  readonly #members = new Set<PollingMember>();
+  readonly #stopping = new AbortController();
+  #retentionTimer: NodeJS.Timeout | null = null;
+  #identity: LogIdentity | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly options: PostgresLogOptions = {},
+  ) {
+    this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
+    this.#topics = new TopicCatalog(database);
+    this.#groups = new GroupCoordinator(database, { sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000, heartbeatMs: options.heartbeatMs ?? 1_000 });
+    this.#retention = new RetentionKeeper(database, this.#topics);
+    this.#wake = new Wake({
+      probe: (partitions) => readEnds(database, this.#topics, partitions),
+      minIntervalMs: options.minPollIntervalMs ?? 15,
+      maxIntervalMs: options.maxPollIntervalMs ?? 250,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.identity();
+    this.#enforceLater();
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopping.signal.aborted) {
+      this.#stopping.abort();
+      if (this.#retentionTimer) clearTimeout(this.#retentionTimer);
+      this.#wake.stop();
+    }
+    await Promise.allSettled([...this.#members].map((member) => member.leave()));
+    this.#groups.stop();
+  }
+
+  async identity(): Promise<LogIdentity> {
+    if (this.#identity) return this.#identity;
+    const { rows } = await this.database.query<{ cluster: string }>(IDENTITY).catch((error: unknown) => {
+      throw asRetriable(error, 'the look at the log');
+    });
+    const cluster = rows[0]?.cluster;
+    if (cluster === undefined) {
+      throw new KappaError('KAPPA_LOG_IDENTITY', `schema ${this.database.schema} has lost the identity of its log`, {
+        nextStep: 'Restore table log_identity from a backup; progress that was stored with it cannot be checked otherwise.',
+      });
+    }
+    this.#identity = { driver: this.driver, cluster };
+    return this.#identity;
+  }
+
+  async createTopic(spec: TopicSpec): Promise<TopicDescription> {
+    return descriptionOf(await this.#topics.create(spec));
+  }
+
+  async describeTopic(name: TopicName): Promise<TopicDescription | null> {
+    const topic = await this.#topics.describe(name);
+    return topic && descriptionOf(topic);
+  }
+
+  async listTopics(): Promise<readonly TopicDescription[]> {
+    return (await this.#topics.list()).map(descriptionOf);
+  }
+
+  async offsets(topic: TopicName): Promise<readonly PartitionOffsets[]> {
+    return readOffsets(this.database, await this.#topics.get(topic));
+  }
+
+  async offsetsAt(topic: TopicName, timestampMs: number): Promise<readonly Offset[]> {
+    return readOffsetsAt(this.database, await this.#topics.get(topic), timestampMs);
+  }
+
+  async append(records: readonly NewRecord[]): Promise<Position> {
+    if (records.length === 0) return NOWHERE;
+    const topics = await this.#topics.resolve(new Set(records.map(({ topic }) => topic)));
+    const position = await appendRecords(this.database, groupRecords(records, topics, this.limits.maxRecordBytes));
+    this.appended(position);
+    return position;
+  }
+
+  /** Wakes the readers of this process; also for records that were appended beside this log, by aggregates. */
+  appended(position: Position): void {
+    this.#wake.appended(position);
+  }
+
+  read(options: ReadOptions): AsyncIterable<LogBatch> {
+    return readPartitions(this, options);
+  }
+
+  async join(options: JoinOptions): Promise<GroupMember> {
+    if (this.#stopping.signal.aborted) throw logStopped();
+    const topics = [...(await this.#topics.resolve(options.topics)).values()];
+    const member = new PollingMember(this, topics, options, this.options.maxMemberSilenceMs ?? 300_000);
+    await member.join();
+    this.#members.add(member);
+    return member;
+  }
+
+  committed(group: string): Promise<Position> {
+    return readCommitted(this.database, group);
+  }
+
+  openSession(task: string): Promise<LogSession> {
+    const { maxRecordBytes } = this.limits;
+    return openSession({ database: this.database, topics: this.#topics, maxRecordBytes, appended: (position) => this.appended(position) }, task);
+  }
+
+  /** Removes now what topics need not keep, and returns how many records that were. `start` does it on a timer. */
+  enforceRetention(): Promise<number> {
+    return this.#retention.enforce(this.#stopping.signal);
+  }
+
+  async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
+    if (this.#stopping.signal.aborted) throw logStopped();
+    const pages = await fetchPages(this.database, this.#topics, wishes);
+    const ends: Record<PartitionKey, number> = {};
+    wishes.forEach(({ topic, partition }, index) => (ends[partitionKey(topic, partition)] = pages[index]?.end ?? 0));
+    this.#wake.appended(ends);
+    return pages;
+  }
+
+  grown(after: Position, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+    return this.#wake.wait(after, options);
+  }
+
+  knownEnd(partition: PartitionKey): number | undefined {
+    return this.#wake.end(partition);
+  }
+
+  takeSeat(request: SeatRequest): Promise<GroupSeat> {
+    return this.#groups.takeSeat(request);
+  }
+
+  #enforceLater(): void {
+    const intervalMs = this.options.retentionIntervalMs ?? 60_000;
+    if (intervalMs === 0 || this.#stopping.signal.aborted) return;
+    this.#retentionTimer = setTimeout(() => {
+      void this.enforceRetention()
+        .catch((error: unknown) => this.options.onBackgroundError?.(error))
+        .then(() => this.#enforceLater());
+    }, intervalMs);
+    this.#retentionTimer.unref();
+  }
+}

@@ -1,0 +1,97 @@
+import type { Offset, TopicName } from '../kernel/names.js';
+import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../kernel/position.js';
+import type { LogBatch, ReadOptions } from './event-log.js';
+import { provenNext, type Page, type PageSource, type PageWish } from './page-source.js';
+
+export const DEFAULT_BATCH_RECORDS = 5_000;
+export const DEFAULT_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** After so many pages those that had caught up are asked again, so that a busy partition does not starve them. */
+const PAGES_PER_ROUND = 32;
+
+interface Cursor {
+  readonly key: PartitionKey;
+  readonly topic: TopicName;
+  readonly partition: number;
+  readonly to: Offset | null;
+  next: Offset;
+}
+
+/**
+ * Reads partitions page by page, one partition after the other in turn; while the caller works on a batch, the next one is
+ * fetched. Each page has its own short snapshot.
+ */
+export async function* readPartitions(source: PageSource, options: ReadOptions): AsyncGenerator<LogBatch> {
+  const { signal } = options;
+  let behind = cursorsOf(options).filter(isOpen);
+  const caughtUp: Cursor[] = [];
+  let pages = 0;
+  let fetched = behind[0] && fetch(source, behind[0], options);
+  while (!isAborted(signal)) {
+    const cursor = behind[0];
+    if (!cursor) {
+      if (caughtUp.length === 0) return;
+      await source.grown(positionOf(caughtUp), signal ? { signal } : {});
+      behind = takeGrown(source, caughtUp);
+      fetched = behind[0] && fetch(source, behind[0], options);
+      continue;
+    }
+    const { wish, page } = await (fetched ?? fetch(source, cursor, options));
+    if (isAborted(signal)) return;
+    const next = provenNext(wish, page);
+    const moved = next > cursor.next;
+    cursor.next = next;
+    behind.shift();
+    if (isOpen(cursor)) (next >= page.end ? caughtUp : behind).push(cursor);
+    pages += 1;
+    if (pages % PAGES_PER_ROUND === 0) behind.push(...caughtUp.splice(0));
+    fetched = behind[0] && fetch(source, behind[0], options);
+    if (moved) yield { topic: cursor.topic, partition: cursor.partition, records: page.records, next, end: page.end };
+  }
+}
+
+function fetch(source: PageSource, cursor: Cursor, options: ReadOptions): Promise<{ wish: PageWish; page: Page }> {
+  const wish: PageWish = {
+    topic: cursor.topic,
+    partition: cursor.partition,
+    from: cursor.next,
+    to: cursor.to,
+    maxRecords: options.maxBatchRecords ?? DEFAULT_BATCH_RECORDS,
+    maxBytes: options.maxBatchBytes ?? DEFAULT_BATCH_BYTES,
+  };
+  const fetched = source.pages([wish]).then(([page]) => ({ wish, page: page as Page }));
+  // The caller may stop before it asks for what was fetched ahead.
+  fetched.catch(() => undefined);
+  return fetched;
+}
+
+function cursorsOf(options: ReadOptions): Cursor[] {
+  const ends: Position = options.to ?? {};
+  return (Object.entries(options.from) as [PartitionKey, number][]).map(([key, from]) => {
+    const { topic, partition } = parsePartitionKey(key);
+    const to = ends[key];
+    return { key, topic: topic as TopicName, partition, next: from as Offset, to: to === undefined ? null : (to as Offset) };
+  });
+}
+
+function isOpen(cursor: Cursor): boolean {
+  return cursor.to === null || cursor.next < cursor.to;
+}
+
+/** Takes out those that are known to have grown. */
+function takeGrown(source: PageSource, caughtUp: Cursor[]): Cursor[] {
+  const waiting = caughtUp.splice(0);
+  const grown = waiting.filter((cursor) => (source.knownEnd(cursor.key) ?? 0) > cursor.next);
+  caughtUp.push(...waiting.filter((cursor) => !grown.includes(cursor)));
+  return grown;
+}
+
+function positionOf(cursors: readonly Cursor[]): Position {
+  const position: Record<PartitionKey, number> = {};
+  for (const { topic, partition, next } of cursors) position[partitionKey(topic, partition)] = next;
+  return position;
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted ?? false;
+}

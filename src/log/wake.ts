@@ -1,0 +1,116 @@
+import { KappaError } from '../kernel/errors.js';
+import type { PartitionKey, Position } from '../kernel/position.js';
+
+export interface WakeOptions {
+  /** Asks the log for the ends of these partitions, in one query. Left out where every append passes through this process. */
+  readonly probe?: (partitions: readonly PartitionKey[]) => Promise<Position>;
+  /** Between two probes while appends of other processes arrive. */
+  readonly minIntervalMs: number;
+  /** Between two probes when nothing has come for a while. */
+  readonly maxIntervalMs: number;
+}
+
+interface Waiter {
+  readonly after: Position;
+  readonly wake: () => void;
+}
+
+const BACK_OFF = 1.5;
+
+/**
+ * Wakes readers when partitions grow: at once for appends of this process, by one short query for all waiting partitions
+ * otherwise. Not by NOTIFY, which takes a global lock at each commit.
+ */
+export class Wake {
+  readonly #ends = new Map<PartitionKey, number>();
+  readonly #waiters = new Set<Waiter>();
+  #intervalMs: number;
+  #timer: NodeJS.Timeout | null = null;
+  #lastProbe = 0;
+  #stopped = false;
+
+  constructor(private readonly options: WakeOptions) {
+    this.#intervalMs = options.minIntervalMs;
+  }
+
+  /** The highest end seen. */
+  end(partition: PartitionKey): number | undefined {
+    return this.#ends.get(partition);
+  }
+
+  /** Partitions end at least here. True when that was news. */
+  appended(position: Position): boolean {
+    let news = false;
+    for (const key in position) {
+      const end = position[key as PartitionKey] ?? 0;
+      if (end <= (this.#ends.get(key as PartitionKey) ?? -1)) continue;
+      this.#ends.set(key as PartitionKey, end);
+      news = true;
+    }
+    if (news) for (const waiter of [...this.#waiters]) if (this.#isPassed(waiter.after)) waiter.wake();
+    return news;
+  }
+
+  /** Resolves when one of the partitions is known to end beyond `after`, at the abort, the timeout or the stop. @throws KAPPA_LOG_STOPPED */
+  async wait(after: Position, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+    const { signal, timeoutMs } = options;
+    if (this.#stopped) throw logStopped();
+    if (signal?.aborted || this.#isPassed(after)) return;
+    let timeout: NodeJS.Timeout | undefined;
+    let waiter: Waiter | undefined;
+    let wake: (() => void) | undefined;
+    await new Promise<void>((resolve) => {
+      wake = () => resolve();
+      waiter = { after, wake };
+      this.#waiters.add(waiter);
+      signal?.addEventListener('abort', wake, { once: true });
+      if (timeoutMs !== undefined) timeout = setTimeout(wake, timeoutMs);
+      this.#schedule();
+    });
+    clearTimeout(timeout);
+    if (wake) signal?.removeEventListener('abort', wake);
+    if (waiter) this.#waiters.delete(waiter);
+  }
+
+  /** Wakes all and probes no more. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const waiter of [...this.#waiters]) waiter.wake();
+  }
+
+  #isPassed(after: Position): boolean {
+    for (const key in after) {
+      if ((this.#ends.get(key as PartitionKey) ?? -1) > (after[key as PartitionKey] ?? 0)) return true;
+    }
+    return false;
+  }
+
+  #schedule(): void {
+    if (this.#timer || this.#stopped || !this.options.probe || this.#waiters.size === 0) return;
+    const since = performance.now() - this.#lastProbe;
+    this.#timer = setTimeout(() => void this.#probe(), Math.max(0, this.#intervalMs - since));
+  }
+
+  async #probe(): Promise<void> {
+    const partitions = new Set<PartitionKey>();
+    for (const { after } of this.#waiters) for (const key in after) partitions.add(key as PartitionKey);
+    let news = false;
+    this.#lastProbe = performance.now();
+    if (partitions.size > 0) {
+      try {
+        news = this.appended((await this.options.probe?.([...partitions])) ?? {});
+      } catch {
+        // The log is away: whoever reads will be told; here it is asked again, less and less often.
+      }
+    }
+    this.#intervalMs = news ? this.options.minIntervalMs : Math.min(this.#intervalMs * BACK_OFF, this.options.maxIntervalMs);
+    this.#timer = null;
+    this.#schedule();
+  }
+}
+
+export function logStopped(): KappaError {
+  return new KappaError('KAPPA_LOG_STOPPED', 'the log was stopped', { nextStep: 'Start it, or stop using it before it is stopped.' });
+}
