@@ -61,7 +61,9 @@ const ARRAY_ITEMS: readonly string[] = Object.keys(VALUES).filter((type) => type
 
 /**
  * The PostgreSQL type of a declared column, and how its values look in TypeScript. Types whose values would change on the way
- * (floats for money, padded or rounded ones) are refused with what to write instead.
+ * (floats for money, padded or rounded ones) are refused with what to write instead. Where the property's type is not known
+ * (SWC writes `Object` for `Date | null`), times and bigint are text; the other form is refused for nullable columns, so that an
+ * entity means the same whatever compiles it.
  * `declared` is the property's own type as `emitDecoratorMetadata` has it; null where it is not known.
  */
 export function columnType(options: ColumnOptions, declared: string | null): ColumnTypeResult {
@@ -87,6 +89,9 @@ export function columnType(options: ColumnOptions, declared: string | null): Col
   }
   const value = declared === null || declared === 'Object' || base === 'jsonb' ? values.otherwise : values.allowed[declared];
   if (value === undefined) return { refused: `is ${base} in a property of type ${declared}: ${values.why}` };
+  if (options.nullable === true && value !== values.otherwise) {
+    return { refused: `is nullable ${base} in a property of type ${declared}: declare it as string | null, for not every compiler (SWC) tells the type of ${declared} | null` };
+  }
   return { type: sized, value, oneOf: null };
 }
 
