@@ -4,6 +4,7 @@ import type { AnyEvent } from '../../kernel/event.js';
 import type { AnyTopic } from '../../kernel/topic.js';
 import { aggregateDefinition, type AggregateDefinition } from '../aggregates/aggregate.js';
 import { projectionDefinition, type ProjectionDefinition } from '../projections/projection.js';
+import { tableDefinition } from '../projections/table-definition.js';
 import type { KappaDefinitions } from './kappa-options.js';
 
 /** What an application declares, classes resolved to the definitions behind them, each once. */
@@ -21,9 +22,7 @@ export function checkDefinitions(given: KappaDefinitions, problems: string[]): R
   twice(aggregates, ({ name }) => `aggregate ${name}`, 'give each its own name', problems);
   twice(projections, ({ name, version }) => `projection ${name} version ${version}`, 'raise the version of one', problems);
   checkCommands(aggregates, problems);
-  for (const { name, version, handlers } of projections) {
-    if (handlers.length === 0) problems.push(`projection ${name} version ${version} has no handlers; add .on(…), and list what it returns`);
-  }
+  for (const definition of projections) checkProjection(definition, problems);
   for (const name of new Set(projections.map((one) => one.name))) if (!isIdentifier(name)) problems.push(`projection ${name} cannot name a view; use at most 63 bytes`);
   const topics = [...aggregates.map(({ topic }) => topic), ...projections.flatMap(({ from }) => from)];
   checkTopics(topics, problems);
@@ -92,6 +91,17 @@ function checkCommands(aggregates: readonly AggregateDefinition[], problems: str
       if (owner !== undefined && owner !== name) problems.push(`command ${commandName} is decided by the aggregates ${owner} and ${name}; a command belongs to one`);
       owners.set(command, name);
     }
+  }
+}
+
+function checkProjection(definition: ProjectionDefinition, problems: string[]): void {
+  const { name, version, handlers } = definition;
+  if (handlers.length === 0) problems.push(`projection ${name} version ${version} has no handlers; add .on(…), and list what it returns`);
+  try {
+    tableDefinition(definition);
+  } catch (error) {
+    if (!(error instanceof KappaError)) throw error;
+    problems.push(error.message);
   }
 }
 

@@ -14,6 +14,8 @@ export interface KappaDatabaseOptions {
   readonly migrate?: 'auto' | 'check';
   /** Connections of this process at most. Default 10. */
   readonly poolSize?: number;
+  /** How long a start waits for a database that is away, in milliseconds. Default 30,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 export interface KappaLogOptions {

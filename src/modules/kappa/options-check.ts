@@ -18,6 +18,7 @@ export interface ResolvedOptions {
     readonly viewSchema: string;
     readonly migrate: 'auto' | 'check';
     readonly poolSize: number;
+    readonly connectTimeoutMs: number;
   };
   readonly log: { readonly maxRecordBytes: number };
   readonly run: { readonly commands: boolean; readonly projections: boolean; readonly rest: boolean };
@@ -35,7 +36,7 @@ const DEFAULT_DATA_DIR = './.kappa';
 
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
   name: text,
-  database: { url: postgresUrl, dataDir: text, schema: identifier, viewSchema: identifier, migrate: oneOf('auto', 'check'), poolSize: whole(2, 1_000) },
+  database: { url: postgresUrl, dataDir: text, schema: identifier, viewSchema: identifier, migrate: oneOf('auto', 'check'), poolSize: whole(2, 1_000), connectTimeoutMs: whole(0, 3_600_000) },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: { commands: flag, projections: flag, rest: flag },
   projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
@@ -148,6 +149,7 @@ function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string
     viewSchema: given.viewSchema ?? 'public',
     migrate: given.migrate ?? 'auto',
     poolSize: given.poolSize ?? 10,
+    connectTimeoutMs: given.connectTimeoutMs ?? 30_000,
   };
 }
 
