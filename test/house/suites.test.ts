@@ -8,7 +8,8 @@ const tests = fileURLToPath(new URL('..', import.meta.url));
 describe('the suites of the test command', () => {
   it('hold every test file, each once', () => {
     const files = readdirSync(tests, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'));
-    const suitesOf = (file: string): string[] => suites.filter(({ folders }) => folders.some((folder) => file.startsWith(`${folder}/`))).map(({ name }) => name);
+    const suitesOf = (file: string): string[] =>
+      suites.filter(({ folders }) => folders.some((folder) => file.startsWith(`${folder}/`))).map(({ name }) => name);
     expect(files.filter((file) => suitesOf(file).length !== 1)).toEqual([]);
   });
 
