@@ -1,0 +1,211 @@
+import type { Connection } from '../../../database/database.js';
+import { FencedError } from '../../../kernel/errors.js';
+import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import type { LogBatch } from '../../../log/event-log.js';
+import type { LogRecord } from '../../../kernel/record.js';
+import { buildLabel, type Claim, type ProgressMove } from '../build.js';
+import { EventFailure } from '../fold/event-failure.js';
+import { FoldSteps } from '../fold/fold-steps.js';
+import { RowWindow, type RowEntry } from '../fold/row-window.js';
+import type { Row, RowKey } from '../projection.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import { applyUpToFailure } from '../runner/batch-parts.js';
+import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
+
+/** What an entry costs beside its row: the object, its key, its place in the map. */
+const ENTRY_BYTES = 250;
+/** Rows of one upsert or remove. */
+const CHUNK = 5_000;
+
+interface Checkpoint {
+  readonly topic: string;
+  readonly partition: number;
+  epoch: number;
+  /** What stands in the database. */
+  committed: number;
+  /** What was folded into memory. */
+  scanned: number;
+}
+
+/**
+ * One build in a bulk pass: rows are kept in memory by key and written in windows, each in one transaction with the checkpoint.
+ * Rows that the table does not have yet go in by COPY, those it may have by upsert, those that were deleted are removed; whether
+ * a row stands in the table is known for every row in memory. What was evicted is read back, one query a batch.
+ *
+ * One process folds a build in bulk, whatever the partitions, so that shared rows need no locks; the epoch in the checkpoint's
+ * compare-and-set keeps a former owner out.
+ */
+export class BulkBuild {
+  readonly #rows = new RowWindow(false);
+  readonly #steps = new FoldSteps();
+  readonly #checkpoints = new Map<PartitionKey, Checkpoint>();
+  #bytes = 0;
+  #hasKey = false;
+
+  constructor(
+    private readonly context: Pick<RunnerContext, 'database' | 'builds'>,
+    readonly work: BuildWork,
+  ) {}
+
+  /** Rough size of the rows in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Claims all partitions and goes on from what is committed; what was in memory is dropped. */
+  async claim(): Promise<void> {
+    const { builds, database } = this.context;
+    const { build, table } = this.work;
+    const lines = await builds.progress(build.id);
+    const claims = await builds.claim(build.id, lines.map((line) => partitionKey(line.topic, line.partition)));
+    this.#checkpoints.clear();
+    for (const claim of claims) this.#checkpoints.set(partitionKey(claim.topic, claim.partition), checkpointOf(claim));
+    this.#rows.evict();
+    this.#bytes = 0;
+    // While nothing was ever evicted, every key that is not in memory is new. Looked up after the claim: nobody else writes now.
+    this.#rows.complete = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
+  }
+
+  /** From where it reads. */
+  get position(): Position {
+    const position: Record<PartitionKey, number> = {};
+    for (const [key, { scanned }] of this.#checkpoints) position[key] = scanned;
+    return position;
+  }
+
+  /**
+   * Folds what is new to it in this batch.
+   * @throws EventFailure with all before that event folded, and nothing of it.
+   */
+  async take(batch: LogBatch): Promise<void> {
+    const checkpoint = this.#checkpoints.get(partitionKey(batch.topic, batch.partition));
+    if (!checkpoint || batch.next <= checkpoint.scanned) return;
+    const { scanned } = checkpoint;
+    const first = batch.records.findIndex((record) => record.offset >= scanned);
+    const records = first <= 0 ? (first < 0 ? [] : batch.records) : batch.records.slice(first);
+    if (this.work.plan.hasRaw) await this.#takeRaw(checkpoint, records, batch.next);
+    else await this.#fold(checkpoint, records);
+    checkpoint.scanned = batch.next;
+  }
+
+  async #fold(checkpoint: Checkpoint, records: readonly LogRecord[]): Promise<void> {
+    const { plan, table } = this.work;
+    const rows = this.#rows;
+    const steps = this.#steps;
+    rows.beginBatch();
+    steps.clear();
+    let failure: EventFailure | null = null;
+    try {
+      for (const record of records) plan.gather(record, rows, steps);
+    } catch (error) {
+      if (!(error instanceof EventFailure)) throw error;
+      failure = error;
+    }
+    if (rows.unread.length > 0) {
+      await this.#ensureKey();
+      rows.read(await table.readKeys(this.context.database, rows.unread.map(keyOf)));
+    }
+    try {
+      plan.fold(steps, 0, steps.length);
+    } catch (error) {
+      if (!(error instanceof EventFailure)) throw error;
+      failure = error;
+    }
+    this.#measure();
+    if (!failure) return;
+    checkpoint.scanned = failure.record.offset;
+    throw failure;
+  }
+
+  /** A raw handler writes by itself: such a projection is projected batch by batch, as it is live. */
+  async #takeRaw(checkpoint: Checkpoint, records: readonly LogRecord[], next: number): Promise<void> {
+    await this.#ensureKey();
+    const { database, builds } = this.context;
+    const { topic, partition, epoch, committed } = checkpoint;
+    const { outcome, moved, failure } = await applyUpToFailure((parts) => foldBatch(database, builds, this.work, parts), [{ topic, partition, epoch, from: committed, to: next, records }]);
+    checkpoint.committed = moved.at(-1)?.to ?? committed;
+    checkpoint.scanned = checkpoint.committed;
+    if (failure) throw failure;
+    if (outcome !== 'advanced') throw this.#fenced();
+  }
+
+  /** Writes what changed since the last time, with the checkpoint, in one transaction. @throws FencedError for a later owner. */
+  async write(): Promise<void> {
+    const moves = this.#moves();
+    if (moves.length === 0) return;
+    const fresh: RowEntry[] = [];
+    const changed: RowEntry[] = [];
+    const gone: RowEntry[] = [];
+    for (const entry of this.#rows.entries.values()) {
+      if (!entry.dirty) continue;
+      if (entry.row === null) {
+        if (entry.stored) gone.push(entry);
+      } else (entry.stored ? changed : fresh).push(entry);
+    }
+    if (changed.length > 0 || gone.length > 0) await this.#ensureKey();
+    const { database, builds } = this.context;
+    await database.transaction(async (connection) => {
+      if ((await builds.advance(connection, this.work.build.id, moves)) !== 'advanced') throw this.#fenced();
+      await this.#writeRows(connection, fresh, changed, gone);
+    });
+    // Only now (TRAPS 23): had the transaction failed, all of this would still be to do.
+    for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
+    for (const entry of this.#rows.entries.values()) entry.dirty = false;
+    for (const move of moves) this.#committed(move);
+  }
+
+  async #writeRows(connection: Connection, fresh: readonly RowEntry[], changed: readonly RowEntry[], gone: readonly RowEntry[]): Promise<void> {
+    const { table } = this.work;
+    if (fresh.length > 0) await table.copyIn(connection, rowsOf(fresh));
+    for (let at = 0; at < changed.length; at += CHUNK) await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
+    for (let at = 0; at < gone.length; at += CHUNK) await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf) as RowKey[]);
+  }
+
+  /** Writes, then drops all rows from memory; those that return are read back. */
+  async evict(): Promise<void> {
+    await this.write();
+    this.#rows.evict();
+    this.#bytes = 0;
+  }
+
+  /** The key index stands as soon as a key can return. */
+  async #ensureKey(): Promise<void> {
+    if (this.#hasKey) return;
+    await this.work.table.createKey(this.context.database);
+    this.#hasKey = true;
+  }
+
+  #measure(): void {
+    const { codec } = this.work.plan;
+    for (const entry of this.#rows.touched) {
+      const bytes = ENTRY_BYTES + 2 * entry.text.length + (entry.row === null ? 0 : codec.bytesOf(entry.row));
+      this.#bytes += bytes - entry.bytes;
+      entry.bytes = bytes;
+    }
+  }
+
+  #moves(): ProgressMove[] {
+    const moves: ProgressMove[] = [];
+    for (const { topic, partition, epoch, committed, scanned } of this.#checkpoints.values()) {
+      if (scanned > committed) moves.push({ topic, partition, epoch, from: committed, to: scanned });
+    }
+    return moves;
+  }
+
+  #committed({ topic, partition, to }: ProgressMove): void {
+    const checkpoint = this.#checkpoints.get(partitionKey(topic, partition));
+    if (checkpoint) checkpoint.committed = to;
+  }
+
+  #fenced(): FencedError {
+    return new FencedError(buildLabel(this.work.build), { build: this.work.build.id });
+  }
+}
+
+function checkpointOf({ topic, partition, epoch, nextOffset }: Claim): Checkpoint {
+  return { topic, partition, epoch, committed: nextOffset, scanned: nextOffset };
+}
+
+function* rowsOf(entries: readonly RowEntry[]): Iterable<Row> {
+  for (const { row } of entries) if (row !== null) yield row;
+}

@@ -1,0 +1,163 @@
+import { isDataError } from '../../../database/database-errors.js';
+import { FencedError } from '../../../kernel/errors.js';
+import { covers, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import type { LogBatch } from '../../../log/event-log.js';
+import { buildError, EventFailure } from '../fold/event-failure.js';
+import { pause } from '../runner/backoff.js';
+import { applyUpToFailure } from '../runner/batch-parts.js';
+import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import { readAhead } from './read-ahead.js';
+import type { RebuildJob } from './rebuild-job.js';
+
+export interface PassOptions {
+  /** Rows of all builds together, in bytes. */
+  readonly memoryBytes: number;
+  /** Rows and checkpoint are written at least this often, in milliseconds. */
+  readonly checkpointMs: number;
+  readonly maxEventsPerSecond: number | null;
+}
+
+/** Batches that are fetched while one is folded. */
+const AHEAD = 2;
+const MOST_RECORDS = 5_000;
+const MOST_BYTES = 8 * 1024 * 1024;
+const LEAST_BYTES = 256 * 1024;
+
+/**
+ * Reads the log once, from the earliest checkpoint to the given ends, for all jobs; each takes what is new to it. Jobs that fail
+ * or lose their build drop out; the others go on.
+ * @throws errors that pass by themselves (database or log away): claim again and begin another pass.
+ */
+export async function bulkPass(context: RunnerContext, jobs: readonly RebuildJob[], to: Position, options: PassOptions, signal: AbortSignal): Promise<void> {
+  const from = earliest(jobs, to);
+  if (Object.keys(from).length === 0) return;
+  const began = performance.now();
+  let written = began;
+  let records = 0;
+  const batches = context.log.read({
+    from,
+    to: only(to, from),
+    maxBatchRecords: Math.max(1, Math.min(MOST_RECORDS, options.maxEventsPerSecond ?? MOST_RECORDS)),
+    maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
+    signal,
+  });
+  const at: Record<PartitionKey, number> = { ...from };
+  for await (const batch of readAhead(batches, AHEAD)) {
+    if (signal.aborted) return;
+    const key = partitionKey(batch.topic, batch.partition);
+    const begin = at[key] ?? 0;
+    at[key] = batch.next;
+    for (const job of jobs) {
+      // One that must read something before this batch again waits for the next pass.
+      if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin) await guarded(context, job, to, signal, () => job.bulk.take(batch));
+    }
+    await limitMemory(context, jobs, to, options.memoryBytes, signal);
+    if (performance.now() - written > options.checkpointMs) {
+      for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+      written = performance.now();
+    }
+    records += batch.records.length;
+    await slowDown(records, began, options.maxEventsPerSecond, signal);
+    if (!jobs.some(working)) return;
+  }
+  for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+}
+
+export function working(job: RebuildJob): boolean {
+  return job.phase === 'building' && !job.lost;
+}
+
+async function limitMemory(context: RunnerContext, jobs: readonly RebuildJob[], to: Position, most: number, signal: AbortSignal): Promise<void> {
+  const bytes = (): number => jobs.reduce((sum, job) => sum + job.bulk.bytes, 0);
+  while (bytes() > most) {
+    const largest = jobs.filter(working).reduce<RebuildJob | null>((max, job) => (max && max.bulk.bytes >= job.bulk.bytes ? max : job), null);
+    if (!largest || largest.bulk.bytes === 0) return;
+    await guarded(context, largest, to, signal, () => largest.bulk.evict());
+  }
+}
+
+/** Does a job's own work: what is wrong with this job alone must not stop the others. */
+async function guarded(context: RunnerContext, job: RebuildJob, to: Position, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof FencedError) {
+      job.lost = true;
+      return;
+    }
+    if (error instanceof EventFailure) {
+      await writeBefore(context, job, to, signal);
+      job.fail(buildError(error, job.work.plan.label, new Date()));
+      return;
+    }
+    if (!isDataError(error)) throw error;
+    await findFailure(context, job, to, signal);
+  }
+}
+
+/** All that stands before the failing event is kept. */
+async function writeBefore(context: RunnerContext, job: RebuildJob, to: Position, signal: AbortSignal): Promise<void> {
+  try {
+    await job.bulk.write();
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    await findFailure(context, job, to, signal);
+  }
+}
+
+/**
+ * The database refused a row (SQLSTATE 22, 23), which names no event: from the last checkpoint on, batches are projected as they
+ * are live, and halved until the event is found.
+ */
+async function findFailure(context: RunnerContext, job: RebuildJob, to: Position, signal: AbortSignal): Promise<void> {
+  const { work } = job;
+  const claims = await context.builds.claim(work.build.id, Object.keys(job.bulk.position) as PartitionKey[]);
+  await work.table.createKey(context.database);
+  const epochs = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim]));
+  const next = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
+  const from = Object.fromEntries([...next].filter(([key, at]) => at < (to[key] ?? 0)));
+  for await (const batch of context.log.read({ from, to: only(to, from), maxBatchRecords: MOST_RECORDS, signal })) {
+    const key = partitionKey(batch.topic, batch.partition);
+    const part = partOf(batch, epochs.get(key)?.epoch ?? 0, next.get(key) ?? 0);
+    const { outcome, failure } = await applyUpToFailure((some) => foldBatch(context.database, context.builds, work, some), [part]);
+    if (outcome !== 'advanced') break;
+    next.set(key, batch.next);
+    if (!failure) continue;
+    job.fail(buildError(failure, work.plan.label, new Date()));
+    return;
+  }
+  // It is claimed again before the next pass, which goes on from what is committed now.
+  job.lost = true;
+}
+
+function partOf(batch: LogBatch, epoch: number, from: number): BatchPart {
+  return { topic: batch.topic, partition: batch.partition, epoch, from, to: batch.next, records: batch.records };
+}
+
+/** Where the pass begins: the earliest checkpoint of each partition that somebody still needs. */
+function earliest(jobs: readonly RebuildJob[], to: Position): Position {
+  const from: Record<PartitionKey, number> = {};
+  for (const job of jobs.filter(working)) {
+    for (const [key, at] of Object.entries(job.bulk.position) as [PartitionKey, number][]) {
+      if (at < (to[key] ?? 0)) from[key] = Math.min(from[key] ?? Infinity, at);
+    }
+  }
+  return from;
+}
+
+function only(position: Position, named: Position): Position {
+  return Object.fromEntries((Object.keys(named) as PartitionKey[]).map((key) => [key, position[key] ?? 0]));
+}
+
+async function slowDown(records: number, began: number, most: number | null, signal: AbortSignal): Promise<void> {
+  if (most === null) return;
+  const early = (records / most) * 1000 - (performance.now() - began);
+  if (early > 1) await pause(early, signal);
+}
+
+/** True when the job has taken in all up to these ends. */
+export function reached(job: RebuildJob, ends: Position): boolean {
+  const wanted = only(ends, job.bulk.position);
+  return covers(job.bulk.position, wanted);
+}
