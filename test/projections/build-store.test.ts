@@ -26,7 +26,13 @@ export function newBuild(projection: string, version = 1, more: Partial<NewBuild
   };
 }
 
-const move = (partition: number, epoch: number, from: number, to: number): ProgressMove => ({ topic: 'fines', partition, epoch, from, to });
+const move = (partition: number, epoch: number, from: number, to: number): ProgressMove => ({
+  topic: 'fines',
+  partition,
+  epoch,
+  from,
+  to,
+});
 
 describe('the build store', () => {
   let fresh: FreshDatabase;
@@ -38,7 +44,8 @@ describe('the build store', () => {
   afterAll(() => fresh.stop());
 
   const made = (name: string, more: Partial<NewBuild> = {}): Promise<Build> => store.create(newBuild(name, 1, more));
-  const offsets = async (build: Build): Promise<readonly number[]> => (await store.progress(build.id)).map((line) => line.nextOffset);
+  const offsets = async (build: Build): Promise<readonly number[]> =>
+    (await store.progress(build.id)).map((line) => line.nextOffset);
 
   it('numbers the builds of a version one after another, also when several are made at once, each with its own progress (TRAPS 22)', async () => {
     const builds = await Promise.all([1, 2, 3, 4].map(() => made('numbered')));
@@ -50,11 +57,15 @@ describe('the build store', () => {
     expect(await store.advance(fresh.database, first.id, [move(0, 1, 0, 100)])).toBe('advanced');
     expect(await offsets(first)).toEqual([100, 5]);
     expect(await offsets(second)).toEqual([0, 5]);
-    expect((await store.list('numbered')).map((build) => build.id)).toEqual([...builds, other].map((build) => build.id).sort((a, b) => a - b));
+    expect((await store.list('numbered')).map((build) => build.id)).toEqual(
+      [...builds, other].map((build) => build.id).sort((a, b) => a - b),
+    );
   });
 
   it('gives every table a name of its own that PostgreSQL keeps whole', () => {
-    const names = ['fines', 'Fines', 'fi.nes', 'fi-nes', 'fi_nes', 'x'.repeat(100), `${'x'.repeat(99)}y`].map((name) => buildTableName(name, 12, 345));
+    const names = ['fines', 'Fines', 'fi.nes', 'fi-nes', 'fi_nes', 'x'.repeat(100), `${'x'.repeat(99)}y`].map((name) =>
+      buildTableName(name, 12, 345),
+    );
     expect(new Set(names).size).toBe(names.length);
     expect(names[0]).toBe('fines_v12_b345');
     expect(Math.max(...names.map((name) => Buffer.byteLength(name)))).toBeLessThanOrEqual(56);
@@ -62,12 +73,21 @@ describe('the build store', () => {
 
   it('moves states along the table only, and says what stands in the way', async () => {
     const build = await made('moved');
-    await expect(store.move(build.id, 'live')).rejects.toMatchObject({ code: 'KAPPA_BUILD_STATE', facts: { state: 'building', to: 'live' } });
+    await expect(store.move(build.id, 'live')).rejects.toMatchObject({
+      code: 'KAPPA_BUILD_STATE',
+      facts: { state: 'building', to: 'live' },
+    });
     await expect(store.move(-1, 'live')).rejects.toMatchObject({ code: 'KAPPA_BUILD_STATE' });
     for (const state of ['catching-up', 'ready', 'live'] as const) await store.move(build.id, state);
     const until = new Date(Date.now() + 60_000);
-    expect(await store.move(build.id, 'standby', { standbyUntil: until })).toMatchObject({ state: 'standby', standbyUntil: until.toISOString().replace('Z', '000Z') });
-    const { rows } = await fresh.database.query<{ facts: object }>(`select facts from projection_audit where build_id = $1 and action = 'state' order by id`, [build.id]);
+    expect(await store.move(build.id, 'standby', { standbyUntil: until })).toMatchObject({
+      state: 'standby',
+      standbyUntil: until.toISOString().replace('Z', '000Z'),
+    });
+    const { rows } = await fresh.database.query<{ facts: object }>(
+      `select facts from projection_audit where build_id = $1 and action = 'state' order by id`,
+      [build.id],
+    );
     expect(rows.map((row) => row.facts)).toEqual([
       { from: 'building', to: 'catching-up' },
       { from: 'catching-up', to: 'ready' },
@@ -78,7 +98,8 @@ describe('the build store', () => {
 
   it('never has two live builds of one projection', async () => {
     const [first, second] = [await made('single'), await made('single')];
-    for (const state of ['catching-up', 'ready'] as const) await Promise.all([store.move(first.id, state), store.move(second.id, state)]);
+    for (const state of ['catching-up', 'ready'] as const)
+      await Promise.all([store.move(first.id, state), store.move(second.id, state)]);
     await store.move(first.id, 'live');
     await expect(store.move(second.id, 'live')).rejects.toMatchObject({ code: '23505' });
   });
@@ -93,7 +114,13 @@ describe('the build store', () => {
 
   it('keeps and clears what stopped a build', async () => {
     const build = await made('stopped');
-    const error = { code: 'KAPPA_BAD_ROW', message: 'no', stack: null, at: { topic: 'fines', partition: 1, offset: 7, type: 'fine.created' }, since: '2000-01-01T00:00:00.000000Z' };
+    const error = {
+      code: 'KAPPA_BAD_ROW',
+      message: 'no',
+      stack: null,
+      at: { topic: 'fines', partition: 1, offset: 7, type: 'fine.created' },
+      since: '2000-01-01T00:00:00.000000Z',
+    };
     await store.setError(build.id, error);
     expect((await store.get(build.id))?.error).toEqual(error);
     expect((await store.move(build.id, 'failed', { error })).error).toEqual(error);
@@ -132,7 +159,13 @@ describe('the build store', () => {
     const build = await made('race');
     await store.claim(build.id, ['fines/0', 'fines/1']);
     for (let from = 0; from < 20; from += 1) {
-      const outcomes = await Promise.all([1, 2, 3].map(() => fresh.database.transaction((on) => store.advance(on, build.id, [move(0, 1, from, from + 1), move(1, 1, from + 5, from + 6)]))));
+      const outcomes = await Promise.all(
+        [1, 2, 3].map(() =>
+          fresh.database.transaction((on) =>
+            store.advance(on, build.id, [move(0, 1, from, from + 1), move(1, 1, from + 5, from + 6)]),
+          ),
+        ),
+      );
       expect(outcomes.sort()).toEqual(['advanced', 'fenced', 'fenced']);
     }
     expect(await offsets(build)).toEqual([20, 25]);
@@ -141,7 +174,10 @@ describe('the build store', () => {
   it('cuts at a hold, until the hold is over or has run out', async () => {
     const build = await made('held');
     await store.claim(build.id, ['fines/0']);
-    await fresh.database.query(`update progress set hold_at = 10, hold_until = now() + interval '1 minute' where build_id = $1 and partition = 0`, [build.id]);
+    await fresh.database.query(
+      `update progress set hold_at = 10, hold_until = now() + interval '1 minute' where build_id = $1 and partition = 0`,
+      [build.id],
+    );
     expect((await store.progress(build.id))[0]?.holdAt).toBe(10);
     expect(await store.advance(fresh.database, build.id, [move(0, 1, 0, 11)])).toBe('held');
     expect(await store.advance(fresh.database, build.id, [move(0, 1, 0, 10)])).toBe('advanced');
@@ -170,10 +206,19 @@ describe('the build store', () => {
     const log = (change: { cluster?: string; topic?: Partial<TopicDescription> | null; ends?: number; begin?: number }) => ({
       identity: () => Promise.resolve({ driver: 'memory', cluster: change.cluster ?? 'here' }),
       describeTopic: () => Promise.resolve(change.topic === null ? null : { ...description, ...change.topic }),
-      offsets: () => Promise.resolve([0, 1].map((partition) => ({ partition, begin: (change.begin ?? 0) as never, end: (change.ends ?? 10) as never }))),
+      offsets: () =>
+        Promise.resolve(
+          [0, 1].map((partition) => ({ partition, begin: (change.begin ?? 0) as never, end: (change.ends ?? 10) as never })),
+        ),
     });
     await checkIdentity(build, progress, log({}));
-    for (const change of [{ cluster: 'elsewhere' }, { topic: null }, { topic: { partitions: 3 } }, { topic: { incarnation: 'two' } }, { ends: 4 }]) {
+    for (const change of [
+      { cluster: 'elsewhere' },
+      { topic: null },
+      { topic: { partitions: 3 } },
+      { topic: { incarnation: 'two' } },
+      { ends: 4 },
+    ]) {
       await expect(checkIdentity(build, progress, log(change))).rejects.toMatchObject({ code: 'KAPPA_LOG_CHANGED' });
     }
     await expect(checkIdentity(build, progress, log({ begin: 6 }))).rejects.toMatchObject({ code: 'KAPPA_LOG_TRUNCATED' });

@@ -7,7 +7,16 @@ import { freshDatabase, type FreshDatabase } from './fresh-database.js';
 const table: TableDefinition = {
   columns: [
     { property: 'id', name: 'id', type: 'text', value: 'string', nullable: false, isKey: true, default: null, oneOf: null },
-    { property: 'total', name: 'total', type: 'numeric(12,2)', value: 'string', nullable: false, isKey: false, default: "'0.00'", oneOf: null },
+    {
+      property: 'total',
+      name: 'total',
+      type: 'numeric(12,2)',
+      value: 'string',
+      nullable: false,
+      isKey: false,
+      default: "'0.00'",
+      oneOf: null,
+    },
   ],
   key: ['id'],
   indexes: [
@@ -30,7 +39,9 @@ describe('a build table', () => {
       await built.createKey(fresh.database);
       await built.createIndexes(fresh.database);
     }
-    const { rows } = await fresh.database.query<{ indexname: string; indexdef: string }>(`select indexname, indexdef from pg_indexes where tablename = 'indexed_v1_b1' order by 1`);
+    const { rows } = await fresh.database.query<{ indexname: string; indexdef: string }>(
+      `select indexname, indexdef from pg_indexes where tablename = 'indexed_v1_b1' order by 1`,
+    );
     expect(rows.map((row) => row.indexname)).toEqual(['indexed_v1_b1_i1', 'indexed_v1_b1_i2', 'indexed_v1_b1_pkey']);
     await built.drop(fresh.database);
     await built.drop(fresh.database);
@@ -44,7 +55,10 @@ describe('a build table', () => {
     await fresh.database.transaction((on) => built.copyIn(on, [row('a', '1.00'), row('b', '2.00')]));
     await built.upsert(fresh.database, [row('b', '2.50'), row('c', '3.00')]);
     await built.remove(fresh.database, [{ id: 'a' }, { id: 'unknown' }]);
-    expect([...(await built.readKeys(fresh.database, [{ id: 'a' }, { id: 'b' }, { id: 'c' }])).values()]).toEqual([row('b', '2.50'), row('c', '3.00')]);
+    expect([...(await built.readKeys(fresh.database, [{ id: 'a' }, { id: 'b' }, { id: 'c' }])).values()]).toEqual([
+      row('b', '2.50'),
+      row('c', '3.00'),
+    ]);
   });
 
   it('copies more than a socket buffers, and counts its bytes', async () => {
@@ -54,7 +68,9 @@ describe('a build table', () => {
       for (let i = 0; i < 50_000; i += 1) yield { id: `row ${i} ${'x'.repeat(40)}`, total: `${i}.00` };
     };
     const bytes = await fresh.database.transaction((on) => built.copyIn(on, many()));
-    const { rows } = await fresh.database.query<{ count: number; total: string }>(`select count(*), sum(total) as total from ${built.qualifiedName}`);
+    const { rows } = await fresh.database.query<{ count: number; total: string }>(
+      `select count(*), sum(total) as total from ${built.qualifiedName}`,
+    );
     expect(rows[0]).toEqual({ count: 50_000, total: '1249975000.00' });
     expect(bytes).toBeGreaterThan(50_000 * 50);
   });

@@ -13,7 +13,9 @@ export interface FreshDatabase {
 }
 
 /** A database of its own with the tables of projections. */
-export async function freshDatabase(options: { readonly schema?: string; readonly viewSchema?: string } = {}): Promise<FreshDatabase> {
+export async function freshDatabase(
+  options: { readonly schema?: string; readonly viewSchema?: string } = {},
+): Promise<FreshDatabase> {
   const server = process.env['PROJECTIONS_TEST_URL'] ?? 'postgres://postgres@127.0.0.1:54871/postgres';
   const name = `projections_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client({ connectionString: server });

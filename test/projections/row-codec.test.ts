@@ -8,7 +8,12 @@ import type { ColumnDefinition, TableDefinition } from '../../src/modules/projec
 import { canonicalNumeric } from '../../src/modules/projections/values/numeric.js';
 import { freshDatabase, type FreshDatabase } from './fresh-database.js';
 
-function column(name: string, type: string, value: ColumnDefinition['value'], more: Partial<ColumnDefinition> = {}): ColumnDefinition {
+function column(
+  name: string,
+  type: string,
+  value: ColumnDefinition['value'],
+  more: Partial<ColumnDefinition> = {},
+): ColumnDefinition {
   return { property: name, name, type, value, nullable: true, isKey: false, default: null, oneOf: null, ...more };
 }
 
@@ -44,23 +49,47 @@ const table: TableDefinition = {
 };
 
 const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { freq: 8 });
-const digitsOf = (min: number, max: number): fc.Arbitrary<string> => fc.array(fc.constantFrom(...'0123456789'), { minLength: min, maxLength: max }).map((digits) => digits.join(''));
+const digitsOf = (min: number, max: number): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...'0123456789'), { minLength: min, maxLength: max }).map((digits) => digits.join(''));
 const decimal = (whole: number, scale: number): fc.Arbitrary<string> =>
-  fc.tuple(fc.constantFrom('', '-', '+'), digitsOf(1, whole), digitsOf(0, scale), fc.constantFrom('', '0', '000')).map(([sign, before, after, zeros]) => `${sign}00${before}${after.length === scale || after !== '' ? `.${after}${after.length === scale ? zeros : ''}` : ''}`);
+  fc
+    .tuple(fc.constantFrom('', '-', '+'), digitsOf(1, whole), digitsOf(0, scale), fc.constantFrom('', '0', '000'))
+    .map(
+      ([sign, before, after, zeros]) =>
+        `${sign}00${before}${after.length === scale || after !== '' ? `.${after}${after.length === scale ? zeros : ''}` : ''}`,
+    );
 /** Text that PostgreSQL can store, with what COPY and array literals must escape. */
-const text = fc.string({ unit: fc.oneof(fc.constantFrom('\\', '"', "'", '\t', '\n', '\r', '{', '}', ',', ' ', '', '\\N', 'NULL'), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })) }).filter((one) => !one.includes('\0') && one.isWellFormed());
+const text = fc
+  .string({
+    unit: fc.oneof(
+      fc.constantFrom('\\', '"', "'", '\t', '\n', '\r', '{', '}', ',', ' ', '', '\\N', 'NULL'),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    ),
+  })
+  .filter((one) => !one.includes('\0') && one.isWellFormed());
 const year = fc.integer({ min: 2, max: 9998 });
 const two = (min: number, max: number): fc.Arbitrary<string> => fc.integer({ min, max }).map((n) => String(n).padStart(2, '0'));
 const day = fc.tuple(year, two(1, 12), two(1, 28)).map(([y, m, d]) => `${String(y).padStart(4, '0')}-${m}-${d}`);
-const clock = fc.tuple(two(0, 23), two(0, 59), fc.option(two(0, 59), { nil: '' }), digitsOf(0, 6)).map(([h, m, s, fraction]) => `${h}:${m}${s === '' ? '' : `:${s}${fraction === '' ? '' : `.${fraction}`}`}`);
-const zone = fc.oneof(fc.constantFrom('Z', 'z', '+00:00', '-00'), fc.tuple(fc.constantFrom('+', '-'), two(0, 15), fc.constantFrom('', ':'), fc.option(two(0, 59), { nil: null })).map(([sign, h, colon, m]) => `${sign}${h}${m === null ? '' : colon + m}`));
+const clock = fc
+  .tuple(two(0, 23), two(0, 59), fc.option(two(0, 59), { nil: '' }), digitsOf(0, 6))
+  .map(([h, m, s, fraction]) => `${h}:${m}${s === '' ? '' : `:${s}${fraction === '' ? '' : `.${fraction}`}`}`);
+const zone = fc.oneof(
+  fc.constantFrom('Z', 'z', '+00:00', '-00'),
+  fc
+    .tuple(fc.constantFrom('+', '-'), two(0, 15), fc.constantFrom('', ':'), fc.option(two(0, 59), { nil: null }))
+    .map(([sign, h, colon, m]) => `${sign}${h}${m === null ? '' : colon + m}`),
+);
 const moment = fc.tuple(day, fc.constantFrom('T', ' '), clock, zone).map((parts) => parts.join(''));
-const json = fc.jsonValue({ maxDepth: 4, stringUnit: 'grapheme' }).filter((value) => !JSON.stringify(value).includes('\\u0000'));
+const json = fc
+  .jsonValue({ maxDepth: 4, stringUnit: 'grapheme' })
+  .filter((value) => !JSON.stringify(value).includes('\\u0000'));
 
 const rows: fc.Arbitrary<Row> = fc.record({
   id: text,
   day,
-  title: nullable(fc.string({ unit: 'grapheme', maxLength: 5 }).filter((one) => Array.from(one).length <= 5 && !one.includes('\0'))),
+  title: nullable(
+    fc.string({ unit: 'grapheme', maxLength: 5 }).filter((one) => Array.from(one).length <= 5 && !one.includes('\0')),
+  ),
   paid: nullable(decimal(8, 2)),
   rate: nullable(decimal(30, 20)),
   big: nullable(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
@@ -72,7 +101,9 @@ const rows: fc.Arbitrary<Row> = fc.record({
   clock: nullable(clock),
   local: nullable(fc.tuple(day, fc.constantFrom('T', ' '), clock).map((parts) => parts.join(''))),
   at: nullable(moment),
-  seen: nullable(fc.date({ min: new Date('0002-01-01T00:00:00Z'), max: new Date('9998-12-31T00:00:00Z'), noInvalidDate: true })),
+  seen: nullable(
+    fc.date({ min: new Date('0002-01-01T00:00:00Z'), max: new Date('9998-12-31T00:00:00Z'), noInvalidDate: true }),
+  ),
   token: nullable(fc.uuid().map((one) => one.toUpperCase())),
   facts: nullable(json),
   raw: nullable(fc.uint8Array()),
@@ -122,11 +153,20 @@ describe('a row codec', () => {
   it('puts the names of jsonb in the order in which PostgreSQL gives them back', async () => {
     const codec = createRowCodec({ columns: [column('facts', 'jsonb', 'json')], key: [], indexes: [] });
     await fc.assert(
-      fc.asyncProperty(fc.object({ maxDepth: 2, key: fc.string({ unit: 'grapheme', maxLength: 4 }).filter((key) => !key.includes('\0')), values: [fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })] }), async (facts) => {
-        const kept = codec.canonical({ facts })['facts'];
-        const { rows: [back] } = await fresh.database.query<{ facts: string }>('select $1::jsonb::text as facts', [JSON.stringify(facts)]);
-        expect(JSON.stringify(kept)).toBe(JSON.stringify(JSON.parse(back?.facts ?? '')));
-      }),
+      fc.asyncProperty(
+        fc.object({
+          maxDepth: 2,
+          key: fc.string({ unit: 'grapheme', maxLength: 4 }).filter((key) => !key.includes('\0')),
+          values: [fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })],
+        }),
+        async (facts) => {
+          const kept = codec.canonical({ facts })['facts'];
+          const {
+            rows: [back],
+          } = await fresh.database.query<{ facts: string }>('select $1::jsonb::text as facts', [JSON.stringify(facts)]);
+          expect(JSON.stringify(kept)).toBe(JSON.stringify(JSON.parse(back?.facts ?? '')));
+        },
+      ),
       { numRuns: RUNS },
     );
   });
@@ -134,13 +174,19 @@ describe('a row codec', () => {
   it('pads and normalises decimals as PostgreSQL does, and refuses what would be rounded', async () => {
     await fc.assert(
       fc.asyncProperty(decimal(5, 5), async (given) => {
-        const { rows: [back] } = await fresh.database.query<{ plain: string; scaled: string }>('select $1::numeric::text as plain, $1::numeric(10,5)::text as scaled', [given]);
+        const {
+          rows: [back],
+        } = await fresh.database.query<{ plain: string; scaled: string }>(
+          'select $1::numeric::text as plain, $1::numeric(10,5)::text as scaled',
+          [given],
+        );
         expect(canonicalNumeric(given, null, null)).toBe(back?.plain);
         expect(canonicalNumeric(given, 10, 5)).toBe(back?.scaled);
       }),
       { numRuns: RUNS * 2 },
     );
-    for (const refused of ['', '.', '-', '1e5', '1,5', ' 1', '1 ', 'NaN', '--1', '1.2.3', '0x1f']) expect(canonicalNumeric(refused, null, null)).toBeUndefined();
+    for (const refused of ['', '.', '-', '1e5', '1,5', ' 1', '1 ', 'NaN', '--1', '1.2.3', '0x1f'])
+      expect(canonicalNumeric(refused, null, null)).toBeUndefined();
     expect(canonicalNumeric('1.005', 10, 2)).toBeUndefined();
     expect(canonicalNumeric('1.100', 10, 2)).toBe('1.10');
     expect(canonicalNumeric('123', 4, 2)).toBeUndefined();
@@ -185,12 +231,18 @@ describe('a row codec', () => {
 
   it('gives equal keys equal texts, whatever form they were written in', () => {
     const keys = createRowCodec({
-      columns: [column('a', 'numeric(6,2)', 'string', { isKey: true }), column('b', 'timestamp with time zone', 'string', { isKey: true }), column('c', 'uuid', 'string', { isKey: true })],
+      columns: [
+        column('a', 'numeric(6,2)', 'string', { isKey: true }),
+        column('b', 'timestamp with time zone', 'string', { isKey: true }),
+        column('c', 'uuid', 'string', { isKey: true }),
+      ],
       key: ['a', 'b', 'c'],
       indexes: [],
     });
     const uuid = '0d7e4d0c-3d4b-4a8e-9b1f-0a1b2c3d4e5f';
-    expect(keys.keyText({ a: '1.5', b: '2000-01-01T01:00:00+01:00', c: uuid.toUpperCase() })).toBe(keys.keyText({ a: '01.50', b: '2000-01-01 00:00Z', c: uuid }));
+    expect(keys.keyText({ a: '1.5', b: '2000-01-01T01:00:00+01:00', c: uuid.toUpperCase() })).toBe(
+      keys.keyText({ a: '01.50', b: '2000-01-01 00:00Z', c: uuid }),
+    );
     expect(() => keys.keyText({ a: '1', b: null, c: uuid })).toThrow(/KAPPA_BAD_KEY: column b/);
   });
 });

@@ -1,4 +1,23 @@
-import { BaseEntity, BeforeInsert, Check, Column, CreateDateColumn, DeleteDateColumn, Entity, Exclusion, Generated, Index, ManyToOne, OneToMany, PrimaryColumn, PrimaryGeneratedColumn, TableInheritance, Unique, UpdateDateColumn, VersionColumn } from 'typeorm';
+import {
+  BaseEntity,
+  BeforeInsert,
+  Check,
+  Column,
+  CreateDateColumn,
+  DeleteDateColumn,
+  Entity,
+  Exclusion,
+  Generated,
+  Index,
+  ManyToOne,
+  OneToMany,
+  PrimaryColumn,
+  PrimaryGeneratedColumn,
+  TableInheritance,
+  Unique,
+  UpdateDateColumn,
+  VersionColumn,
+} from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { KappaError } from '../../src/kernel/errors.js';
 import { event } from '../../src/kernel/event.js';
@@ -12,7 +31,13 @@ const Happened = event('thing.happened', type<{ n: number }>());
 const things = topic('things', { events: [Happened] });
 
 function over<R extends object>(table: Class<R>, tenant?: string): ProjectionDefinition {
-  return projection({ name: 'things', version: 1, from: [things], table, ...(tenant === undefined ? {} : { tenant: tenant as never }) });
+  return projection({
+    name: 'things',
+    version: 1,
+    from: [things],
+    table,
+    ...(tenant === undefined ? {} : { tenant: tenant as never }),
+  });
 }
 
 function problemsOf(definition: ProjectionDefinition): readonly string[] {
@@ -74,7 +99,11 @@ describe('a table definition', () => {
       { columns: ['at'], where: 'size > 3' },
       { columns: ['mood', 'size'], where: null },
     ]);
-    expect(table.columns.filter((column) => column.default !== null).map((column) => column.default)).toEqual(["'0.00'", "'{\"a\":\"it''s\"}'", "'{}'"]);
+    expect(table.columns.filter((column) => column.default !== null).map((column) => column.default)).toEqual([
+      "'0.00'",
+      '\'{"a":"it\'\'s"}\'',
+      "'{}'",
+    ]);
     expect(table.columns.find((column) => column.name === 'mood')?.oneOf).toEqual(['calm', 'wild']);
   });
 
@@ -121,7 +150,27 @@ describe('a table definition', () => {
       }
     }
     const problems = problemsOf(over(BadRow)).join('\n');
-    for (const word of ['synchronize: false', 'other is a relation', 'address is embedded', 'id is a generated', 'token is a generated', 'loud is a generated', 'title is unique', 'index on title is unique', 'check ', 'exclusion ', 'before is a listener', 'inheritance', '@CreateDateColumn', '@UpdateDateColumn', '@DeleteDateColumn', '@VersionColumn', 'facts has type simple-json: use jsonb', 'shaped has a transformer', 'system is named xmin']) {
+    for (const word of [
+      'synchronize: false',
+      'other is a relation',
+      'address is embedded',
+      'id is a generated',
+      'token is a generated',
+      'loud is a generated',
+      'title is unique',
+      'index on title is unique',
+      'check ',
+      'exclusion ',
+      'before is a listener',
+      'inheritance',
+      '@CreateDateColumn',
+      '@UpdateDateColumn',
+      '@DeleteDateColumn',
+      '@VersionColumn',
+      'facts has type simple-json: use jsonb',
+      'shaped has a transformer',
+      'system is named xmin',
+    ]) {
       expect(problems).toContain(word);
     }
     expect(problemsOf(over(OtherRow)).join()).toContain('bads is a relation');
@@ -143,7 +192,18 @@ describe('a table definition', () => {
       @Column('timestamptz', { nullable: true }) maybe!: Date;
     }
     const problems = problemsOf(over(LossyRow));
-    expect(problems.map((problem) => problem.split(' ')[0])).toEqual(['paid', 'rate', 'cents', 'guessed', 'rough', 'money', 'local', 'cut', 'day', 'maybe']);
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'paid',
+      'rate',
+      'cents',
+      'guessed',
+      'rough',
+      'money',
+      'local',
+      'cut',
+      'day',
+      'maybe',
+    ]);
     expect(problems[0]).toContain('declare it as string');
   });
 
@@ -154,10 +214,15 @@ describe('a table definition', () => {
       @PrimaryColumn('text') id!: string;
       @Column('text') owner!: string;
     }
-    const byStream = (given: ProjectionDefinition): ProjectionDefinition => ({ ...given, handlers: [{ type: 'thing.happened', key: null, run: { kind: 'fold', fold: () => null } }] });
+    const byStream = (given: ProjectionDefinition): ProjectionDefinition => ({
+      ...given,
+      handlers: [{ type: 'thing.happened', key: null, run: { kind: 'fold', fold: () => null } }],
+    });
     expect(problemsOf(byStream(over(TwoKeys, 'tenant')))).toEqual([]);
     expect(problemsOf(byStream(over(TwoKeys))).join()).toContain("thing.happened is keyed by the stream's id");
-    expect(problemsOf(over(TwoKeys, 'owner')).join()).toContain('the tenant column owner must be a @PrimaryColumn of type text');
+    expect(problemsOf(over(TwoKeys, 'owner')).join()).toContain(
+      'the tenant column owner must be a @PrimaryColumn of type text',
+    );
   });
 
   it('refuses a key whose text is not its identity', () => {

@@ -55,6 +55,12 @@ export function buildStatements(schema: string) {
 
     setError: `update ${schema}.builds set error = $2 where id = $1`,
 
+    accept: `
+      update ${schema}.builds as b
+      set code = case when $2 = any(string_to_array(b.code, ' ')) then b.code else b.code || ' ' || $2 end
+      where b.id = $1
+      returning ${BUILD_COLUMNS}`,
+
     progress: `select ${PROGRESS_COLUMNS} from ${schema}.progress p where p.build_id = $1 order by p.topic, p.partition`,
 
     claim: `

@@ -2,7 +2,17 @@ import type { Database, Queryable } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
-import { buildLabel, TRANSITIONS, type AdvanceOutcome, type Build, type BuildError, type BuildState, type Claim, type PartitionProgress, type ProgressMove } from './build.js';
+import {
+  buildLabel,
+  TRANSITIONS,
+  type AdvanceOutcome,
+  type Build,
+  type BuildError,
+  type BuildState,
+  type Claim,
+  type PartitionProgress,
+  type ProgressMove,
+} from './build.js';
 import { buildOf, progressOf, type BuildRow, type ProgressRow } from './build-row.js';
 import { buildStatements, type BuildStatements } from './build-statements.js';
 import { buildTableName } from './build-table-name.js';
@@ -36,7 +46,9 @@ export class BuildStore implements Builds {
         build.swapGroup,
       ]);
       const made = buildOf(rows[0] as BuildRow);
-      const lines = build.topics.flatMap(({ description, begins }) => begins.map((begin, partition) => ({ topic: description.name, partition, begin, incarnation: description.incarnation })));
+      const lines = build.topics.flatMap(({ description, begins }) =>
+        begins.map((begin, partition) => ({ topic: description.name, partition, begin, incarnation: description.incarnation })),
+      );
       await on.query(this.#sql.insertProgress, [
         made.id,
         lines.map((line) => line.topic),
@@ -46,7 +58,13 @@ export class BuildStore implements Builds {
         build.log.driver,
         build.log.cluster,
       ]);
-      await this.audit({ projection: build.projection, build: made.id, action: 'create', facts: { version: build.version, number, state: build.state, tableName }, on });
+      await this.audit({
+        projection: build.projection,
+        build: made.id,
+        action: 'create',
+        facts: { version: build.version, number, state: build.state, tableName },
+        on,
+      });
       return made;
     });
   }
@@ -64,7 +82,11 @@ export class BuildStore implements Builds {
     return this.#one(this.database, this.#sql.active, [projection]);
   }
 
-  async move(build: number, to: BuildState, options: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable } = {}): Promise<Build> {
+  async move(
+    build: number,
+    to: BuildState,
+    options: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable } = {},
+  ): Promise<Build> {
     const from = (Object.keys(TRANSITIONS) as BuildState[]).filter((state) => TRANSITIONS[state].includes(to));
     const on = options.on ?? this.database;
     const moved = await this.#one(on, this.#sql.move, [
@@ -78,14 +100,33 @@ export class BuildStore implements Builds {
     ]);
     if (moved) return moved;
     const found = await this.#one(on, this.#sql.get, [build]);
-    throw new KappaError('KAPPA_BUILD_STATE', found ? `${buildLabel(found)} is ${found.state} and cannot become ${to}` : `build ${build} does not exist`, {
-      facts: { build, state: found?.state ?? null, to, from },
-      nextStep: found ? `Only ${from.join(', ') || 'no'} builds become ${to}; see \`kappa projections status ${found.projection}\`.` : 'See `kappa projections list`.',
-    });
+    throw new KappaError(
+      'KAPPA_BUILD_STATE',
+      found ? `${buildLabel(found)} is ${found.state} and cannot become ${to}` : `build ${build} does not exist`,
+      {
+        facts: { build, state: found?.state ?? null, to, from },
+        nextStep: found
+          ? `Only ${from.join(', ') || 'no'} builds become ${to}; see \`kappa projections status ${found.projection}\`.`
+          : 'See `kappa projections list`.',
+      },
+    );
   }
 
   async setError(build: number, error: BuildError | null): Promise<void> {
     await this.database.query(this.#sql.setError, [build, error === null ? null : JSON.stringify(error)]);
+  }
+
+  async accept(build: number, code: string, facts: Readonly<Record<string, unknown>>): Promise<Build> {
+    return this.database.transaction(async (on) => {
+      const accepted = await this.#one(on, this.#sql.accept, [build, code]);
+      if (!accepted)
+        throw new KappaError('KAPPA_UNKNOWN_BUILD', `build ${build} does not exist`, {
+          facts: { build },
+          nextStep: 'See `kappa projections list`.',
+        });
+      await this.audit({ projection: accepted.projection, build, action: 'accept', facts: { ...facts, code }, on });
+      return accepted;
+    });
   }
 
   async progress(build: number): Promise<readonly PartitionProgress[]> {
@@ -95,9 +136,21 @@ export class BuildStore implements Builds {
 
   async claim(build: number, partitions: readonly PartitionKey[]): Promise<readonly Claim[]> {
     const wanted = partitions.map(parsePartitionKey);
-    const { rows } = await this.database.query<ProgressRow>(this.#sql.claim, [build, wanted.map((line) => line.topic), wanted.map((line) => line.partition)]);
+    const { rows } = await this.database.query<ProgressRow>(this.#sql.claim, [
+      build,
+      wanted.map((line) => line.topic),
+      wanted.map((line) => line.partition),
+    ]);
     if (rows.length !== wanted.length) await this.#refuseClaim(build, partitions, rows);
-    return rows.map(progressOf).map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({ topic, partition, nextOffset, epoch: ownerEpoch, holdAt }));
+    return rows
+      .map(progressOf)
+      .map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({
+        topic,
+        partition,
+        nextOffset,
+        epoch: ownerEpoch,
+        holdAt,
+      }));
   }
 
   async #refuseClaim(build: number, partitions: readonly PartitionKey[], claimed: readonly ProgressRow[]): Promise<never> {
@@ -109,10 +162,14 @@ export class BuildStore implements Builds {
       });
     }
     const known = claimed.map((line) => partitionKey(line.topic, line.partition));
-    throw new KappaError('KAPPA_UNKNOWN_PARTITION', `${found ? buildLabel(found) : `build ${build}`} has no progress for ${partitions.filter((key) => !known.includes(key)).join(', ')}`, {
-      facts: { build, wanted: partitions, known },
-      nextStep: 'The topics of the definition are not those the build was made with: raise the version.',
-    });
+    throw new KappaError(
+      'KAPPA_UNKNOWN_PARTITION',
+      `${found ? buildLabel(found) : `build ${build}`} has no progress for ${partitions.filter((key) => !known.includes(key)).join(', ')}`,
+      {
+        facts: { build, wanted: partitions, known },
+        nextStep: 'The topics of the definition are not those the build was made with: raise the version.',
+      },
+    );
   }
 
   async advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome> {
@@ -138,8 +195,19 @@ export class BuildStore implements Builds {
     await this.database.query(this.#sql.release, [build, worker]);
   }
 
-  async audit(entry: { readonly projection: string; readonly build: number | null; readonly action: string; readonly facts: Readonly<Record<string, unknown>>; readonly on?: Queryable }): Promise<void> {
-    await (entry.on ?? this.database).query(this.#sql.audit, [entry.projection, entry.build, entry.action, JSON.stringify(entry.facts)]);
+  async audit(entry: {
+    readonly projection: string;
+    readonly build: number | null;
+    readonly action: string;
+    readonly facts: Readonly<Record<string, unknown>>;
+    readonly on?: Queryable;
+  }): Promise<void> {
+    await (entry.on ?? this.database).query(this.#sql.audit, [
+      entry.projection,
+      entry.build,
+      entry.action,
+      JSON.stringify(entry.facts),
+    ]);
   }
 
   async #one(on: Queryable, statement: string, values: readonly unknown[]): Promise<Build | null> {

@@ -53,7 +53,9 @@ class PostgresBuildTable implements BuildTable {
       const { rows } = await connection.query(HAS_INDEX, [qualified(this.schema, name)]);
       if (rows.length > 0) continue;
       const where = index.where === null ? '' : ` where ${index.where}`;
-      await connection.query(`create index ${quoteIdentifier(name)} on ${this.qualifiedName} (${index.columns.map(quoteIdentifier).join(', ')})${where}`);
+      await connection.query(
+        `create index ${quoteIdentifier(name)} on ${this.qualifiedName} (${index.columns.map(quoteIdentifier).join(', ')})${where}`,
+      );
     }
     await connection.query(`analyze ${this.qualifiedName}`);
   }
@@ -94,7 +96,13 @@ class PostgresBuildTable implements BuildTable {
 
   async upsert(connection: Queryable, rows: readonly Row[]): Promise<void> {
     if (rows.length === 0) return;
-    await connection.query(this.#sql.upsert, columnsAsArrays(rows.map((row) => this.codec.encode(row)), this.codec.table.columns.length));
+    await connection.query(
+      this.#sql.upsert,
+      columnsAsArrays(
+        rows.map((row) => this.codec.encode(row)),
+        this.codec.table.columns.length,
+      ),
+    );
   }
 
   async remove(connection: Queryable, keys: readonly RowKey[]): Promise<void> {
@@ -115,7 +123,10 @@ class PostgresBuildTable implements BuildTable {
   }
 
   #keyArrays(keys: readonly RowKey[]): string[] {
-    return columnsAsArrays(keys.map((key) => this.codec.keyTexts(key)), this.codec.table.key.length);
+    return columnsAsArrays(
+      keys.map((key) => this.codec.keyTexts(key)),
+      this.codec.table.key.length,
+    );
   }
 }
 
@@ -134,10 +145,14 @@ function tableStatements(table: string, { columns, key }: TableDefinition): Tabl
   const rest = columns.filter((column) => !column.isKey);
   const names = (of: readonly ColumnDefinition[]): string => of.map((column) => quoteIdentifier(column.name)).join(', ');
   // One text[] a column, whatever its type: an array of arrays would be flattened by unnest.
-  const given = (of: readonly ColumnDefinition[]): string => `unnest(${of.map((_, at) => `$${at + 1}::text[]`).join(', ')}) as given(${of.map((_, at) => `c${at}`).join(', ')})`;
+  const given = (of: readonly ColumnDefinition[]): string =>
+    `unnest(${of.map((_, at) => `$${at + 1}::text[]`).join(', ')}) as given(${of.map((_, at) => `c${at}`).join(', ')})`;
   const typed = (of: readonly ColumnDefinition[]): string => of.map((column, at) => `given.c${at}::${column.type}`).join(', ');
   const matches = keys.map((column, at) => `t.${quoteIdentifier(column.name)} = given.c${at}::${column.type}`).join(' and ');
-  const replace = rest.length === 0 ? 'nothing' : `update set ${rest.map((column) => `${quoteIdentifier(column.name)} = excluded.${quoteIdentifier(column.name)}`).join(', ')}`;
+  const replace =
+    rest.length === 0
+      ? 'nothing'
+      : `update set ${rest.map((column) => `${quoteIdentifier(column.name)} = excluded.${quoteIdentifier(column.name)}`).join(', ')}`;
   return {
     create: `create table ${table} (\n  ${columns.map(columnSql).join(',\n  ')}\n) with (fillfactor = ${FILLFACTOR})`,
     createKey: `alter table ${table} add primary key (${names(keys)})`,

@@ -15,7 +15,8 @@ import type { Position } from '../../kernel/position.js';
  * | aborted     | dropped                       | `drop`, or cleaning up |
  * | retired     | dropped                       | `drop` |
  */
-export type BuildState = 'planned' | 'building' | 'catching-up' | 'ready' | 'live' | 'standby' | 'retired' | 'dropped' | 'failed' | 'aborted';
+export type BuildState =
+  'planned' | 'building' | 'catching-up' | 'ready' | 'live' | 'standby' | 'retired' | 'dropped' | 'failed' | 'aborted';
 
 export const TRANSITIONS: Readonly<Record<BuildState, readonly BuildState[]>> = {
   planned: ['building', 'aborted'],
@@ -39,7 +40,12 @@ export interface BuildError {
   readonly message: string;
   readonly stack: string | null;
   /** Where in the log, when a record is at fault. */
-  readonly at: { readonly topic: string; readonly partition: number; readonly offset: number; readonly type: string | null } | null;
+  readonly at: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: number;
+    readonly type: string | null;
+  } | null;
   /** ISO 8601. */
   readonly since: string;
 }
@@ -56,7 +62,7 @@ export interface Build {
   readonly tableName: string;
   /** What must not change under a version: see fingerprint.ts. */
   readonly shape: BuildShape;
-  /** Hash of the handlers' code, and what was accepted as the same meaning. */
+  /** Hash of the handlers' code, and after it those that were accepted as the same meaning, separated by spaces. */
   readonly code: string;
   readonly error: BuildError | null;
   /** ISO 8601; until then a standby build keeps projecting. */
@@ -72,7 +78,12 @@ export interface Build {
 /** Columns, keys, topics and event versions of a version, as readable data so that a difference can be told in words. */
 export interface BuildShape {
   /** In table order. */
-  readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean; readonly default: string | null }[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly nullable: boolean;
+    readonly default: string | null;
+  }[];
   readonly key: readonly string[];
   readonly topics: readonly { readonly name: string; readonly partitions: number }[];
   /** `type@version` of each handled event, sorted. */

@@ -1,7 +1,16 @@
 import type { Queryable } from '../../database/database.js';
 import type { LogIdentity, TopicDescription } from '../../log/event-log.js';
 import type { PartitionKey } from '../../kernel/position.js';
-import type { AdvanceOutcome, Build, BuildError, BuildShape, BuildState, Claim, PartitionProgress, ProgressMove } from './build.js';
+import type {
+  AdvanceOutcome,
+  Build,
+  BuildError,
+  BuildShape,
+  BuildState,
+  Claim,
+  PartitionProgress,
+  ProgressMove,
+} from './build.js';
 
 export interface NewBuild {
   readonly projection: string;
@@ -30,9 +39,16 @@ export interface Builds {
    * The one function that moves states; see the table in build.ts. Runs in the given transaction where there is one.
    * @throws KAPPA_BUILD_STATE when the build is in none of the states that may move there.
    */
-  move(build: number, to: BuildState, options?: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable }): Promise<Build>;
+  move(
+    build: number,
+    to: BuildState,
+    options?: { readonly error?: BuildError | null; readonly standbyUntil?: Date | null; readonly on?: Queryable },
+  ): Promise<Build>;
   /** Sets or clears what stopped a build that keeps its state (a live one). */
   setError(build: number, error: BuildError | null): Promise<void>;
+
+  /** Records that this code means the same as what the build was built with; both count as its code from then on. */
+  accept(build: number, code: string, facts: Readonly<Record<string, unknown>>): Promise<Build>;
 
   progress(build: number): Promise<readonly PartitionProgress[]>;
   /** One UPDATE that raises the epoch and returns the offsets to go on from. Unknown partitions are an error. */
@@ -47,5 +63,11 @@ export interface Builds {
   lease(build: number, worker: string, forMs: number): Promise<boolean>;
   release(build: number, worker: string): Promise<void>;
 
-  audit(entry: { readonly projection: string; readonly build: number | null; readonly action: string; readonly facts: Readonly<Record<string, unknown>>; readonly on?: Queryable }): Promise<void>;
+  audit(entry: {
+    readonly projection: string;
+    readonly build: number | null;
+    readonly action: string;
+    readonly facts: Readonly<Record<string, unknown>>;
+    readonly on?: Queryable;
+  }): Promise<void>;
 }

@@ -38,21 +38,38 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 /** By PostgreSQL's spelling: the property types that can hold the column's values without losing any, and what they become. */
-const VALUES: Readonly<Record<string, { readonly allowed: Readonly<Record<string, ColumnValue>>; readonly otherwise: ColumnValue; readonly why: string }>> = {
+const VALUES: Readonly<
+  Record<
+    string,
+    { readonly allowed: Readonly<Record<string, ColumnValue>>; readonly otherwise: ColumnValue; readonly why: string }
+  >
+> = {
   text: { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string' },
   'character varying': { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string' },
   uuid: { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string' },
   smallint: { allowed: { Number: 'number' }, otherwise: 'number', why: 'declare it as number' },
   integer: { allowed: { Number: 'number' }, otherwise: 'number', why: 'declare it as number' },
   // A JS number would lose digits beyond 2^53, and TypeORM's own Repository gives int8 and numeric as text.
-  bigint: { allowed: { String: 'string', BigInt: 'bigint' }, otherwise: 'string', why: 'declare it as string or bigint: a JS number loses digits' },
+  bigint: {
+    allowed: { String: 'string', BigInt: 'bigint' },
+    otherwise: 'string',
+    why: 'declare it as string or bigint: a JS number loses digits',
+  },
   numeric: { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string: a JS number loses cents' },
   'double precision': { allowed: { Number: 'number' }, otherwise: 'number', why: 'declare it as number' },
   boolean: { allowed: { Boolean: 'boolean' }, otherwise: 'boolean', why: 'declare it as boolean' },
   date: { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string: a date has no time zone' },
   'time without time zone': { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string' },
-  'timestamp with time zone': { allowed: { String: 'string', Date: 'date' }, otherwise: 'string', why: 'declare it as string (keeps microseconds) or Date' },
-  'timestamp without time zone': { allowed: { String: 'string' }, otherwise: 'string', why: 'declare it as string, or use timestamptz: a Date is a moment, not a local time' },
+  'timestamp with time zone': {
+    allowed: { String: 'string', Date: 'date' },
+    otherwise: 'string',
+    why: 'declare it as string (keeps microseconds) or Date',
+  },
+  'timestamp without time zone': {
+    allowed: { String: 'string' },
+    otherwise: 'string',
+    why: 'declare it as string, or use timestamptz: a Date is a moment, not a local time',
+  },
   jsonb: { allowed: {}, otherwise: 'json', why: '' },
   bytea: { allowed: { Buffer: 'bytes', Uint8Array: 'bytes' }, otherwise: 'bytes', why: 'declare it as Buffer' },
 };
@@ -70,7 +87,10 @@ export function columnType(options: ColumnOptions, declared: string | null): Col
   const written = typeof options.type === 'function' ? implied(options.type) : (options.type ?? null);
   if (written === null) return { refused: 'has no type: name one in @Column' };
   if (written === 'double by default') {
-    return { refused: "is a number without an SQL type: name one ('integer', 'double precision'; numeric and bigint are declared as string)" };
+    return {
+      refused:
+        "is a number without an SQL type: name one ('integer', 'double precision'; numeric and bigint are declared as string)",
+    };
   }
   const instead = INSTEAD[written];
   if (instead !== undefined) return { refused: `has type ${written}: ${instead}` };
@@ -90,7 +110,9 @@ export function columnType(options: ColumnOptions, declared: string | null): Col
   const value = declared === null || declared === 'Object' || base === 'jsonb' ? values.otherwise : values.allowed[declared];
   if (value === undefined) return { refused: `is ${base} in a property of type ${declared}: ${values.why}` };
   if (options.nullable === true && value !== values.otherwise) {
-    return { refused: `is nullable ${base} in a property of type ${declared}: declare it as string | null, for not every compiler (SWC) tells the type of ${declared} | null` };
+    return {
+      refused: `is nullable ${base} in a property of type ${declared}: declare it as string | null, for not every compiler (SWC) tells the type of ${declared} | null`,
+    };
   }
   return { type: sized, value, oneOf: null };
 }
@@ -102,7 +124,8 @@ export function columnDefault(options: ColumnOptions): string | null {
   if (typeof value === 'function') return String((value as () => unknown)());
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value === 'string') return quoteLiteral(value).trimStart();
-  if (Array.isArray(value) && options.array === true) return quoteLiteral(`{${value.map((item) => JSON.stringify(String(item))).join(',')}}`).trimStart();
+  if (Array.isArray(value) && options.array === true)
+    return quoteLiteral(`{${value.map((item) => JSON.stringify(String(item))).join(',')}}`).trimStart();
   return quoteLiteral(JSON.stringify(value)).trimStart();
 }
 
@@ -119,7 +142,11 @@ function implied(constructor: (...args: never[]) => unknown): string | null {
 function enumType(options: ColumnOptions, declared: string | null): ColumnTypeResult {
   if (options.array === true) return { refused: 'is an array of enum: use text with array' };
   const values = Array.isArray(options.enum) ? (options.enum as unknown[]) : Object.values(options.enum ?? {});
-  if (values.length === 0 || values.some((value) => typeof value !== 'string') || (declared !== 'String' && declared !== 'Object' && declared !== null)) {
+  if (
+    values.length === 0 ||
+    values.some((value) => typeof value !== 'string') ||
+    (declared !== 'String' && declared !== 'Object' && declared !== null)
+  ) {
     return { refused: 'is an enum whose values are not all text: give string values' };
   }
   return { type: 'text', value: 'string', oneOf: values as string[] };
@@ -130,14 +157,17 @@ function sizedType(base: string, options: ColumnOptions): string | { readonly re
   const precision = options.precision ?? null;
   if (base === 'character varying') {
     if (length === null) return base;
-    if (!Number.isInteger(length) || length < 1 || length > 10_485_760) return { refused: `has length ${options.length}: give 1 to 10485760` };
+    if (!Number.isInteger(length) || length < 1 || length > 10_485_760)
+      return { refused: `has length ${options.length}: give 1 to 10485760` };
     return `${base}(${length})`;
   }
   if (base === 'numeric') {
     if (precision === null) return options.scale === undefined ? base : { refused: 'has a scale without precision: give both' };
     const scale = options.scale ?? 0;
-    if (!Number.isInteger(precision) || precision < 1 || precision > 1000) return { refused: `has precision ${precision}: give 1 to 1000` };
-    if (!Number.isInteger(scale) || scale < 0 || scale > precision) return { refused: `has scale ${scale}: give 0 to ${precision}` };
+    if (!Number.isInteger(precision) || precision < 1 || precision > 1000)
+      return { refused: `has precision ${precision}: give 1 to 1000` };
+    if (!Number.isInteger(scale) || scale < 0 || scale > precision)
+      return { refused: `has scale ${scale}: give 0 to ${precision}` };
     return `${base}(${precision},${scale})`;
   }
   if ((base.startsWith('time') || base.startsWith('timestamp')) && precision !== null && precision !== 6) {

@@ -29,7 +29,13 @@ export function createRowCodec(table: TableDefinition): RowCodec {
   const keyPart = (column: CompiledColumn, key: RowKey): string => {
     const given = key[column.property];
     const value = given === null || given === undefined ? undefined : column.canonical(given);
-    if (value === undefined) throw badValue('KAPPA_BAD_KEY', column, given, 'The key function beside the handler gives it; by default it is the id of the stream.');
+    if (value === undefined)
+      throw badValue(
+        'KAPPA_BAD_KEY',
+        column,
+        given,
+        'The key function beside the handler gives it; by default it is the id of the stream.',
+      );
     return column.encode(value);
   };
 
@@ -102,7 +108,8 @@ function compile(column: ColumnDefinition): CompiledColumn {
 
 /** The codec of a column's type, as table-definition.ts spells it. */
 export function valueCodec(column: Pick<ColumnDefinition, 'type' | 'value' | 'oneOf'>): ValueCodec {
-  if (column.type.endsWith('[]')) return arrayCodec(valueCodec({ type: column.type.slice(0, -2), value: 'string', oneOf: null }));
+  if (column.type.endsWith('[]'))
+    return arrayCodec(valueCodec({ type: column.type.slice(0, -2), value: 'string', oneOf: null }));
   if (column.oneOf !== null) return enumCodec(column.oneOf);
   const [base = '', sizes = ''] = column.type.split(/[()]/);
   const [size = null, scale = null] = sizes === '' ? [] : sizes.split(',').map(Number);
@@ -137,7 +144,10 @@ export function valueCodec(column: Pick<ColumnDefinition, 'type' | 'value' | 'on
     case 'bytea':
       return byteaCodec;
     default:
-      throw new KappaError('KAPPA_BAD_TABLE', `no codec for the column type ${column.type}`, { facts: { type: column.type }, nextStep: 'Use a supported column type.' });
+      throw new KappaError('KAPPA_BAD_TABLE', `no codec for the column type ${column.type}`, {
+        facts: { type: column.type },
+        nextStep: 'Use a supported column type.',
+      });
   }
 }
 
@@ -150,7 +160,12 @@ function refuseUnknown(row: Row, known: ReadonlySet<string>): void {
   });
 }
 
-function badValue(code: 'KAPPA_BAD_ROW' | 'KAPPA_BAD_KEY', column: CompiledColumn, value: unknown, nextStep: string): KappaError {
+function badValue(
+  code: 'KAPPA_BAD_ROW' | 'KAPPA_BAD_KEY',
+  column: CompiledColumn,
+  value: unknown,
+  nextStep: string,
+): KappaError {
   const what = value === null || value === undefined ? `is ${String(value)}` : `cannot be ${shown(value)}`;
   return new KappaError(code, `column ${column.property} (${column.type}) ${what}: expected ${column.expects}`, {
     facts: { column: column.property, type: column.type, value: shown(value), expected: column.expects },
@@ -162,7 +177,9 @@ const SHOWN_CHARACTERS = 80;
 
 /** A value for a message: short, and with its type where that is the mistake. */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > SHOWN_CHARACTERS ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'null prototype'})`;
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > SHOWN_CHARACTERS ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value);
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'null prototype'})`;
   return `the ${typeof value} ${String(value)}`;
 }

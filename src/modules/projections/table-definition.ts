@@ -46,10 +46,14 @@ export function tableDefinition(projection: ProjectionDefinition): TableDefiniti
 
   if (problems.length > 0) {
     const name = projection.table.name;
-    throw new KappaError('KAPPA_BAD_TABLE', `projection ${projection.name} v${projection.version} cannot use the entity ${name}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n`.trimEnd(), {
-      facts: { projection: projection.name, version: projection.version, entity: name, problems },
-      nextStep: 'Correct the entity.',
-    });
+    throw new KappaError(
+      'KAPPA_BAD_TABLE',
+      `projection ${projection.name} v${projection.version} cannot use the entity ${name}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n`.trimEnd(),
+      {
+        facts: { projection: projection.name, version: projection.version, entity: name, problems },
+        nextStep: 'Correct the entity.',
+      },
+    );
   }
   return Object.freeze({ columns: Object.freeze(columns), key: Object.freeze(key), indexes: Object.freeze(indexes) });
 }
@@ -57,7 +61,8 @@ export function tableDefinition(projection: ProjectionDefinition): TableDefiniti
 /** The class and the classes it extends, the class itself first. */
 function inheritanceOf(entity: ProjectionDefinition['table']): readonly unknown[] {
   const classes: unknown[] = [];
-  for (let one: unknown = entity; typeof one === 'function' && one !== Function.prototype; one = Object.getPrototypeOf(one)) classes.push(one);
+  for (let one: unknown = entity; typeof one === 'function' && one !== Function.prototype; one = Object.getPrototypeOf(one))
+    classes.push(one);
   return classes;
 }
 
@@ -65,19 +70,29 @@ function refuseEntityFeatures(storage: MetadataArgsStorage, entity: unknown, cla
   const table = storage.tables.find((args) => args.target === entity);
   if (!table) return say('it is not decorated with @Entity');
   if (table.type !== 'regular') say(`it is a TypeORM ${table.type}: use a plain @Entity`);
-  if (table.synchronize !== false) say("it may be synchronised by TypeORM: write @Entity({ …, synchronize: false }), the table itself is ours");
+  if (table.synchronize !== false)
+    say('it may be synchronised by TypeORM: write @Entity({ …, synchronize: false }), the table itself is ours');
 
-  const own = <A extends { readonly target: unknown }>(all: readonly A[]): A[] => all.filter((args) => classes.includes(args.target));
-  for (const { propertyName, relationType } of own(storage.relations)) say(`${propertyName} is a relation (${relationType}): keep the other's key as a column`);
+  const own = <A extends { readonly target: unknown }>(all: readonly A[]): A[] =>
+    all.filter((args) => classes.includes(args.target));
+  for (const { propertyName, relationType } of own(storage.relations))
+    say(`${propertyName} is a relation (${relationType}): keep the other's key as a column`);
   for (const { propertyName } of own(storage.relationIds)) say(`${propertyName} is a relation id`);
-  for (const { propertyName } of own(storage.embeddeds)) say(`${propertyName} is embedded: declare its columns, or one jsonb column`);
-  for (const { propertyName } of own(storage.generations)) say(`${propertyName} is a generated column: the fold gives every value`);
-  for (const { columns, name } of own(storage.uniques)) say(`${Array.isArray(columns) ? columns.join(', ') : (name ?? 'something')} is unique: claim unique values in the aggregate`);
+  for (const { propertyName } of own(storage.embeddeds))
+    say(`${propertyName} is embedded: declare its columns, or one jsonb column`);
+  for (const { propertyName } of own(storage.generations))
+    say(`${propertyName} is a generated column: the fold gives every value`);
+  for (const { columns, name } of own(storage.uniques))
+    say(
+      `${Array.isArray(columns) ? columns.join(', ') : (name ?? 'something')} is unique: claim unique values in the aggregate`,
+    );
   for (const { name, expression } of own(storage.checks)) say(`check ${name ?? expression}: check in the aggregate`);
   for (const { name, expression } of own(storage.exclusions)) say(`exclusion ${name ?? expression}`);
-  for (const { propertyName, type } of own(storage.entityListeners)) say(`${propertyName} is a listener (${type}): rows are not written through TypeORM`);
+  for (const { propertyName, type } of own(storage.entityListeners))
+    say(`${propertyName} is a listener (${type}): rows are not written through TypeORM`);
   for (const { type } of own(storage.trees)) say(`it is a tree (${type})`);
-  if (storage.inheritances.some((args) => classes.includes(args.target))) say('it is part of an entity inheritance: declare one entity a projection');
+  if (storage.inheritances.some((args) => classes.includes(args.target)))
+    say('it is part of an entity inheritance: declare one entity a projection');
 }
 
 function columnsOf(storage: MetadataArgsStorage, classes: readonly unknown[], say: Say): ColumnDefinition[] {
@@ -103,7 +118,8 @@ function columnOf(args: ColumnArgs, say: Say): ColumnDefinition | null {
   const { propertyName: property, options, mode } = args;
   const special = SPECIAL_COLUMNS[mode];
   if (special !== undefined) return refused(say, `${property} is ${special}`);
-  if (options.asExpression !== undefined || options.generatedIdentity !== undefined) return refused(say, `${property} is a generated column: the fold gives every value`);
+  if (options.asExpression !== undefined || options.generatedIdentity !== undefined)
+    return refused(say, `${property} is a generated column: the fold gives every value`);
   const name = options.name ?? property;
   try {
     quoteIdentifier(name);
@@ -113,7 +129,14 @@ function columnOf(args: ColumnArgs, say: Say): ColumnDefinition | null {
   if (SYSTEM_COLUMNS.has(name)) return refused(say, `${property} is named ${name}, which every PostgreSQL table has already`);
   const type = columnType(options, declaredType(args));
   if ('refused' in type) return refused(say, `${property} ${type.refused}`);
-  return Object.freeze({ property, name, ...type, nullable: options.nullable === true, isKey: options.primary === true, default: columnDefault(options) });
+  return Object.freeze({
+    property,
+    name,
+    ...type,
+    nullable: options.nullable === true,
+    isKey: options.primary === true,
+    default: columnDefault(options),
+  });
 }
 
 function refused(say: Say, problem: string): null {
@@ -129,28 +152,43 @@ function declaredType({ target, propertyName }: ColumnArgs): string | null {
   return typeof type === 'function' ? type.name : null;
 }
 
-function checkKey(projection: ProjectionDefinition, columns: readonly ColumnDefinition[], key: readonly string[], say: Say): void {
+function checkKey(
+  projection: ProjectionDefinition,
+  columns: readonly ColumnDefinition[],
+  key: readonly string[],
+  say: Say,
+): void {
   if (key.length === 0 && columns.length > 0) say('it has no primary column: mark the key with @PrimaryColumn');
   for (const column of columns) {
     if (!column.isKey) continue;
     if (column.nullable) say(`${column.property} is a key and nullable`);
     if (!KEY_TYPES.test(column.type)) {
-      say(`${column.property} is a key of type ${column.type}: ${column.type === 'numeric' ? 'give it precision and scale' : 'use text, varchar, uuid, an integer type, numeric(p,s), date, boolean or a timestamp'}`);
+      say(
+        `${column.property} is a key of type ${column.type}: ${column.type === 'numeric' ? 'give it precision and scale' : 'use text, varchar, uuid, an integer type, numeric(p,s), date, boolean or a timestamp'}`,
+      );
     }
   }
   const tenant = columns.find((column) => column.property === projection.tenant);
-  if (projection.tenant !== null && !(tenant?.isKey && tenant.type === 'text')) say(`the tenant column ${projection.tenant} must be a @PrimaryColumn of type text`);
+  if (projection.tenant !== null && !(tenant?.isKey && tenant.type === 'text'))
+    say(`the tenant column ${projection.tenant} must be a @PrimaryColumn of type text`);
 
   const byStream = projection.handlers.filter((handler) => handler.key === null && handler.run.kind === 'fold');
   if (byStream.length === 0) return;
   const own = columns.filter((column) => column.isKey && column !== tenant);
   if (own.length !== 1 || own[0]?.value !== 'string') {
     const types = [...new Set(byStream.map((handler) => handler.type))].join(', ');
-    say(`${types} is keyed by the stream's id, which needs exactly one primary column${projection.tenant === null ? '' : ' besides the tenant'}, of text: it has ${own.length === 0 ? 'none' : own.map((column) => `${column.property} (${column.type})`).join(', ')}; give those handlers a key`);
+    say(
+      `${types} is keyed by the stream's id, which needs exactly one primary column${projection.tenant === null ? '' : ' besides the tenant'}, of text: it has ${own.length === 0 ? 'none' : own.map((column) => `${column.property} (${column.type})`).join(', ')}; give those handlers a key`,
+    );
   }
 }
 
-function indexesOf(storage: MetadataArgsStorage, classes: readonly unknown[], columns: readonly ColumnDefinition[], say: Say): IndexDefinition[] {
+function indexesOf(
+  storage: MetadataArgsStorage,
+  classes: readonly unknown[],
+  columns: readonly ColumnDefinition[],
+  say: Say,
+): IndexDefinition[] {
   const indexes: IndexDefinition[] = [];
   for (const args of storage.indices) {
     if (!classes.includes(args.target)) continue;
@@ -160,7 +198,11 @@ function indexesOf(storage: MetadataArgsStorage, classes: readonly unknown[], co
       say(`${label} is unique: claim unique values in the aggregate`);
       continue;
     }
-    if (args.spatial === true || args.fulltext === true || ('type' in args && args.type !== undefined && args.type !== 'btree')) {
+    if (
+      args.spatial === true ||
+      args.fulltext === true ||
+      ('type' in args && args.type !== undefined && args.type !== 'btree')
+    ) {
       say(`${label} is not a plain one (btree)`);
       continue;
     }
@@ -173,7 +215,10 @@ function indexesOf(storage: MetadataArgsStorage, classes: readonly unknown[], co
 }
 
 /** `['a', 'b']`, `(row) => [row.a, row.b]` or `(row) => ({ a: 1, b: -1 })`: all three are TypeORM's. */
-function indexedProperties(given: MetadataArgsStorage['indices'][number]['columns'], columns: readonly ColumnDefinition[]): readonly string[] {
+function indexedProperties(
+  given: MetadataArgsStorage['indices'][number]['columns'],
+  columns: readonly ColumnDefinition[],
+): readonly string[] {
   if (typeof given !== 'function') return given ?? [];
   const result = given(Object.fromEntries(columns.map((column) => [column.property, column.property])));
   return Array.isArray(result) ? result.map(String) : Object.keys(result);

@@ -11,7 +11,8 @@ export function arrayCodec(element: ValueCodec): ValueCodec {
     },
     encode: (value) => arrayLiteral((value as readonly unknown[]).map((item) => (item === null ? null : element.encode(item)))),
     decode: (text) => parseArray(text).map((item) => (item === null ? null : element.decode(item))),
-    bytes: (value) => (value as readonly unknown[]).reduce<number>((sum, item) => sum + 8 + (item === null ? 0 : element.bytes(item)), 40),
+    bytes: (value) =>
+      (value as readonly unknown[]).reduce<number>((sum, item) => sum + 8 + (item === null ? 0 : element.bytes(item)), 40),
   };
 }
 

@@ -32,7 +32,8 @@ function canonicalJson(value: unknown, depth: number): unknown {
 }
 
 function canonicalObject(value: object, depth: number): unknown {
-  if ('toJSON' in value && typeof value.toJSON === 'function') return canonicalJson((value.toJSON as () => unknown)(), depth + 1);
+  if ('toJSON' in value && typeof value.toJSON === 'function')
+    return canonicalJson((value.toJSON as () => unknown)(), depth + 1);
   if (Array.isArray(value)) {
     const items = value.map((item) => canonicalJson(item, depth + 1));
     return items.includes(undefined) ? undefined : items;
@@ -47,7 +48,8 @@ function canonicalObject(value: object, depth: number): unknown {
     const item = canonicalJson(given, depth + 1);
     if (item === undefined || !isStorable(name)) return undefined;
     // A plain assignment of __proto__ would change the prototype; JSON.parse makes it a property.
-    if (name === '__proto__') Object.defineProperty(result, name, { value: item, enumerable: true, configurable: true, writable: true });
+    if (name === '__proto__')
+      Object.defineProperty(result, name, { value: item, enumerable: true, configurable: true, writable: true });
     else result[name] = item;
   }
   return result;

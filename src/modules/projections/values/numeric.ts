@@ -24,7 +24,8 @@ export function numericCodec(precision: number | null, scale: number | null): Va
 
 /** `bigint` as text, or as a JS bigint when the property is one; never as a JS number. */
 export function bigintCodec(as: 'string' | 'bigint'): ValueCodec {
-  const expects = as === 'bigint' ? 'a bigint from -2^63 to 2^63 - 1' : "a whole number as text, like '6259', from -2^63 to 2^63 - 1";
+  const expects =
+    as === 'bigint' ? 'a bigint from -2^63 to 2^63 - 1' : "a whole number as text, like '6259', from -2^63 to 2^63 - 1";
   const text = textCodec(expects, (value) => {
     const canonical = canonicalNumeric(value, 19, 0);
     return canonical === undefined || !fitsInt8(BigInt(canonical)) ? undefined : canonical;
@@ -44,7 +45,8 @@ export function integerCodec(min: number, max: number): ValueCodec {
   return {
     expects: `a whole number from ${min} to ${max}`,
     // Adding 0 turns minus zero, which the table does not know, into zero.
-    canonical: (value) => (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value + 0 : undefined),
+    canonical: (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value + 0 : undefined,
     encode: String,
     decode: Number,
     bytes: () => 8,
@@ -97,7 +99,8 @@ export function canonicalNumeric(text: string, precision: number | null, scale: 
   const negative = sign === MINUS && nonZero;
   // Most values are canonical already: one slice of nothing is cheaper than building the same text again.
   const wholeWritten = wholeEnd - first;
-  if (kept === given && negative === (first === 1) && wholeWritten === Math.max(wholeDigits, 1) && (kept > 0) === (point >= 0)) return text;
+  if (kept === given && negative === (first === 1) && wholeWritten === Math.max(wholeDigits, 1) && kept > 0 === point >= 0)
+    return text;
   const whole = wholeDigits === 0 ? '0' : text.slice(wholeStart, wholeEnd);
   const fraction = kept === 0 ? '' : `.${given === 0 ? '' : text.slice(point + 1, point + 1 + kept)}`;
   return (negative ? '-' : '') + whole + fraction.padEnd(kept === 0 ? 0 : kept + 1, '0');

@@ -2,7 +2,8 @@ import { isStorable, textCodec, type ValueCodec } from './value-codec.js';
 
 /** `text` and `character varying(n)`; n counts characters, not UTF-16 units, and a longer text is refused, never cut. */
 export function stringCodec(maxLength: number | null): ValueCodec {
-  if (maxLength === null) return textCodec('a text without NUL or lone surrogates', (text) => (isStorable(text) ? text : undefined));
+  if (maxLength === null)
+    return textCodec('a text without NUL or lone surrogates', (text) => (isStorable(text) ? text : undefined));
   return textCodec(`a text of at most ${maxLength} characters, without NUL or lone surrogates`, (text) =>
     isStorable(text) && (text.length <= maxLength || charactersOf(text) <= maxLength) ? text : undefined,
   );
@@ -11,7 +12,9 @@ export function stringCodec(maxLength: number | null): ValueCodec {
 /** An enum, kept as text: adding a value then changes no table. */
 export function enumCodec(values: readonly string[]): ValueCodec {
   const known = new Set(values);
-  return textCodec(`one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (text) => (known.has(text) ? text : undefined));
+  return textCodec(`one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (text) =>
+    known.has(text) ? text : undefined,
+  );
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

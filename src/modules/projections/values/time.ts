@@ -20,7 +20,8 @@ export const timestamptzCodec: ValueCodec = {
 /** `timestamp with time zone` as a Date, where the property is one: milliseconds only. */
 export const dateObjectCodec: ValueCodec = {
   expects: 'a valid Date',
-  canonical: (value) => (value instanceof Date && value.getTime() >= FIRST_MS && value.getTime() <= LAST_MS ? new Date(value.getTime()) : undefined),
+  canonical: (value) =>
+    value instanceof Date && value.getTime() >= FIRST_MS && value.getTime() <= LAST_MS ? new Date(value.getTime()) : undefined,
   encode: (value) => (value as Date).toISOString(),
   decode: (text) => new Date(isoOf(text, 'Z')),
   bytes: () => 48,
@@ -36,12 +37,14 @@ export const timestampCodec: ValueCodec = {
 };
 
 /** `date` as text: `2000-01-31`. */
-export const dateCodec: ValueCodec = textCodec("a date as text, like '2000-01-31'", (text) => (text.length === 10 && dayOf(text) !== null ? text : undefined));
+export const dateCodec: ValueCodec = textCodec("a date as text, like '2000-01-31'", (text) =>
+  text.length === 10 && dayOf(text) !== null ? text : undefined,
+);
 
 /** `time without time zone` as text: `13:30:00`, with the fraction only where there is one, as PostgreSQL writes it. */
 export const timeCodec: ValueCodec = textCodec("a time of day as text, like '13:30:00'", (text) => {
   const time = clockOf(text, 0);
-  if (time === null || time.end !== text.length) return undefined;
+  if (time?.end !== text.length) return undefined;
   const whole = time.hasSeconds ? text.slice(0, 8) : `${text.slice(0, 5)}:00`;
   return time.micros === 0 ? whole : `${whole}.${trimZeros(String(time.micros).padStart(6, '0'))}`;
 });
@@ -135,7 +138,14 @@ function offsetOf(text: string, start: number): number | null {
   if (length === 1 && (sign === 90 || sign === 122)) return 0;
   if (sign !== 43 && sign !== 45) return null;
   const hours = digits(text, start + 1, 2);
-  const minutes = length === 3 ? 0 : length === 5 ? digits(text, start + 3, 2) : length === 6 && text.charCodeAt(start + 3) === 58 ? digits(text, start + 4, 2) : -1;
+  const minutes =
+    length === 3
+      ? 0
+      : length === 5
+        ? digits(text, start + 3, 2)
+        : length === 6 && text.charCodeAt(start + 3) === 58
+          ? digits(text, start + 4, 2)
+          : -1;
   if (hours < 0 || hours > 15 || minutes < 0 || minutes > 59) return null;
   return (hours * MS_PER_HOUR + minutes * MS_PER_MINUTE) * (sign === 45 ? -1 : 1);
 }

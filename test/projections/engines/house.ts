@@ -1,0 +1,150 @@
+import { Database } from '../../../src/database/database.js';
+import { Migrator } from '../../../src/database/migrator.js';
+import { jsonCodec } from '../../../src/kernel/codec.js';
+import type { Logger } from '../../../src/kernel/logger.js';
+import type { Position } from '../../../src/kernel/position.js';
+import type { NewRecord } from '../../../src/kernel/record.js';
+import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
+import { logMigrations } from '../../../src/log/postgres/migrations.js';
+import { buildWork } from '../../../src/modules/projections/build-work.js';
+import { BuildStore } from '../../../src/modules/projections/build-store.js';
+import type { Build } from '../../../src/modules/projections/build.js';
+import { FoldSteps } from '../../../src/modules/projections/fold/fold-steps.js';
+import { RowWindow } from '../../../src/modules/projections/fold/row-window.js';
+import { projectionMigrations } from '../../../src/modules/projections/migrations.js';
+import type { ProjectionDefinition, Row } from '../../../src/modules/projections/projection.js';
+import { rebuildProjections, type RebuildContext, type RebuildRequest } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
+import { createBuild } from '../../../src/modules/projections/rebuild/create-build.js';
+import type { BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
+import { LiveRunner } from '../../../src/modules/projections/runner/live-runner.js';
+import { ProgressSignal } from '../../../src/modules/projections/runner/progress-signal.js';
+import { createTestDatabase } from '../../../src/testing/test-server.js';
+import { accounts, recordOf, type Happening } from './ledger.js';
+
+/** What one process of an application has: pool, log, builds, signal. */
+export interface House extends RebuildContext {
+  readonly url: string;
+  readonly lines: string[];
+  /** As another process on the same database has it. */
+  another(): Promise<House>;
+  append(happenings: readonly Happening[]): Promise<Position>;
+  appendRecords(records: readonly NewRecord[]): Promise<Position>;
+  newBuild(definition: ProjectionDefinition, options?: { readonly swapWhenReady?: boolean }): Promise<BuildWork>;
+  work(build: Build, definition: ProjectionDefinition): BuildWork;
+  follow(work: BuildWork): LiveRunner;
+  /** Runs a rebuild to its end. */
+  rebuild(request: RebuildRequest): Promise<void>;
+  /** Waits until the build stands at the position. */
+  reached(work: BuildWork, position: Position): Promise<void>;
+  /** All rows of the build, sorted by key. */
+  rows(work: BuildWork): Promise<readonly Row[]>;
+  /** What folding the log from its begin in memory gives, sorted by key. */
+  cleanFold(definition: ProjectionDefinition, work: BuildWork): Promise<readonly Row[]>;
+  stop(): Promise<void>;
+}
+
+export async function openHouse(): Promise<House> {
+  const made = await createTestDatabase();
+  const database = new Database({ url: made.url });
+  await new Migrator(database, [...logMigrations, ...projectionMigrations]).migrate();
+  await database.stop();
+  const first = await house(made.url);
+  await first.log.createTopic({ name: accounts.name, partitions: accounts.partitions, retention: null });
+  const others: House[] = [];
+  return {
+    ...first,
+    another: async () => {
+      const other = await house(made.url);
+      others.push(other);
+      return other;
+    },
+    stop: async () => {
+      for (const other of others) await other.stop();
+      await first.stop();
+      await made.drop();
+    },
+  };
+}
+
+export async function house(url: string): Promise<House> {
+  const lines: string[] = [];
+  const logger: Logger = { log: (line) => void lines.push(line), warn: (line) => void lines.push(line), error: (line) => void lines.push(line) };
+  const database = new Database({ url, poolSize: 12 });
+  const log = new PostgresLog(database, { heartbeatMs: 100, sessionTimeoutMs: 2_000 });
+  await log.start();
+  const builds = new BuildStore(database);
+  const progress = new ProgressSignal();
+  const runners: LiveRunner[] = [];
+  let appended = 0;
+  const context: RebuildContext = { database, log, builds, progress, logger, swap: async () => undefined };
+  const appendRecords = async (records: readonly NewRecord[]): Promise<Position> => {
+    let position: Position = {};
+    for (let at = 0; at < records.length; at += 2_000) position = { ...position, ...(await log.append(records.slice(at, at + 2_000))) };
+    return position;
+  };
+  const self: House = {
+    ...context,
+    url,
+    lines,
+    another: () => house(url),
+    append: (happenings) => appendRecords(happenings.map((happening) => recordOf(happening, appended++))),
+    appendRecords,
+    newBuild: async (definition, options = {}) => {
+      const build = await createBuild(context, definition, { swapWhenReady: options.swapWhenReady ?? false, swapGroup: null, fromRetained: false });
+      return buildWork(database.schema, build, definition, jsonCodec);
+    },
+    work: (build, definition) => buildWork(database.schema, build, definition, jsonCodec),
+    follow: (work) => {
+      const runner = new LiveRunner(context, work);
+      runners.push(runner);
+      runner.start();
+      return runner;
+    },
+    rebuild: async (request) => {
+      for await (const step of rebuildProjections(context, request)) void step;
+    },
+    reached: async (work, position) => {
+      for (;;) {
+        const lines = await builds.progress(work.build.id);
+        if (lines.every((line) => line.nextOffset >= (position[`${line.topic}/${line.partition}`] ?? 0))) return;
+        const { error } = (await builds.get(work.build.id)) ?? {};
+        if (error) throw new Error(error.message);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
+    rows: async (work) => {
+      const { columns } = work.table.codec.table;
+      const { rows } = await database.query<Record<string, string | null>>(
+        `select ${columns.map((column, at) => `"${column.name}"::text as c${at}`).join(', ')} from ${work.table.qualifiedName}`,
+      );
+      return sorted(work, rows.map((texts) => work.table.codec.decode(columns.map((_, at) => texts[`c${at}`] ?? null))));
+    },
+    cleanFold: async (definition, { plan }) => {
+      const window = new RowWindow(true);
+      const steps = new FoldSteps();
+      const from: Record<string, number> = {};
+      const to: Record<string, number> = {};
+      for (const each of definition.from) {
+        for (const { partition, begin, end } of await log.offsets(each.name)) {
+          if (end === begin) continue;
+          from[`${each.name}/${partition}`] = begin;
+          to[`${each.name}/${partition}`] = end;
+        }
+      }
+      for await (const batch of log.read({ from, to })) for (const record of batch.records) plan.gather(record, window, steps);
+      plan.fold(steps, 0, steps.length);
+      return [...window.entries.values()].filter((entry) => entry.row !== null).sort((a, b) => (a.text < b.text ? -1 : 1)).map((entry) => entry.row as Row);
+    },
+    stop: async () => {
+      await Promise.all(runners.map((runner) => runner.stop()));
+      await log.stop();
+      await database.stop();
+    },
+  };
+  return self;
+}
+
+function sorted(work: BuildWork, rows: readonly Row[]): readonly Row[] {
+  const { codec } = work.table;
+  return [...rows].sort((a, b) => (codec.keyText(a) < codec.keyText(b) ? -1 : 1));
+}
