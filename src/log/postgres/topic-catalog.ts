@@ -1,9 +1,9 @@
 import type { Queryable } from '../../database/database.js';
-import { KappaError } from '../../kernel/errors.js';
 import type { TopicName } from '../../kernel/names.js';
 import type { Retention } from '../../kernel/topic.js';
 import type { TopicDescription, TopicSpec } from '../event-log.js';
 import { unknownTopic } from '../record-groups.js';
+import { topicMismatch } from '../topic-mismatch.js';
 
 /** A topic with the number its rows carry. */
 export interface StoredTopic extends TopicDescription {
@@ -42,7 +42,7 @@ export class TopicCatalog {
     if (!(await this.describe(spec.name))) await this.database.query(CREATE, [spec.name, spec.partitions, ms, bytes]);
     const found = await this.describe(spec.name);
     if (!found) throw unknownTopic(spec.name);
-    if (found.partitions !== spec.partitions) throw mismatch(spec, found.partitions);
+    if (found.partitions !== spec.partitions) throw topicMismatch(spec, found.partitions);
     if ((found.retention?.ms ?? null) === ms && (found.retention?.bytes ?? null) === bytes) return found;
     await this.database.query(CHANGE_RETENTION, [spec.name, ms, bytes]);
     return (await this.describe(spec.name)) ?? found;
@@ -103,11 +103,4 @@ function retentionOf({ retention_ms: ms, retention_bytes: bytes }: TopicRow): Re
 /** The topic without the number of its rows. */
 export function descriptionOf({ name, partitions, retention, incarnation }: StoredTopic): TopicDescription {
   return { name, partitions, retention, incarnation };
-}
-
-export function mismatch(spec: TopicSpec, partitions: number): KappaError {
-  return new KappaError('KAPPA_TOPIC_MISMATCH', `topic ${spec.name} has ${partitions} partitions in the log, ${spec.partitions} are declared`, {
-    facts: { topic: spec.name, partitions, declared: spec.partitions },
-    nextStep: `Declare partitions: ${partitions}; another number would move keys and break their order. For more, declare a new topic.`,
-  });
 }
