@@ -25,7 +25,7 @@ class BadRow {
 const Account = aggregate({ name: 'account', topic: accounts, id: 'accountId', initialState: () => ({ open: false }) });
 const account = Account.evolve({ 'account.opened': () => ({ open: true }) }).decide(OpenAccount, (command, state) => (state.open ? refuse('account.open') : [Opened({ owner: command.owner })]));
 const Accounts = projection({ name: 'accounts', version: 1, from: [accounts], table: AccountRow });
-const accountsV1 = Accounts.on(Opened, (row, e) => ({ id: e.stream.id }));
+const accountsV1 = Accounts.on(Opened, (_row, e) => ({ id: e.stream.id }));
 
 function problemsOf(config: unknown, env: Record<string, string> = {}): readonly string[] {
   try {
@@ -131,7 +131,7 @@ describe('definitions', () => {
     const OpenedToo = event('account.opened', type<{ name: string }>());
     const twin = topic('accounts', { partitions: 2, events: [OpenedToo] });
     const archive = topic('archive', { partitions: 2, events: [OpenedToo] });
-    const both = projection({ name: 'both', version: 1, from: [accounts, archive], table: AccountRow }).on(Opened, () => null);
+    const both = projection({ name: 'both', version: 1, from: [accounts, archive as unknown as typeof accounts], table: AccountRow }).on(Opened, () => null);
     expect(problemsOf({ aggregates: [account], projections: [both, projection({ name: 'twin', version: 1, from: [twin], table: AccountRow }).on(OpenedToo, () => null)] })).toEqual([
       'topic accounts is declared twice, with two declarations of account.opened; declare it once and import it',
       'projection both version 1 reads two different declarations of event account.opened; declare it once and import it',
