@@ -105,10 +105,15 @@ export class Database {
   /** A connection of one's own until `release`. */
   async connect(): Promise<Connection> {
     const client = await this.#pool.connect();
+    // The statement under way is rejected when the connection dies; the event beside it would end the process.
+    client.on('error', ignore);
     return {
       raw: client,
       query: (statement, values) => run(client, statement, values),
-      release: (destroy = false) => client.release(destroy),
+      release: (destroy = false) => {
+        client.off('error', ignore);
+        client.release(destroy);
+      },
     };
   }
 
@@ -142,6 +147,10 @@ export class Database {
     this.#ended ??= this.#pool.end();
     await this.#ended;
   }
+}
+
+function ignore(): void {
+  // Told by the statement itself.
 }
 
 async function rollBack(connection: Connection): Promise<void> {

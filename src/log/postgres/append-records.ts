@@ -15,7 +15,7 @@ export type StoredGroup = RecordGroup<StoredTopic>;
 
 /** One autocommitted round trip: locks are held for no longer than the server needs. */
 export async function appendRecords(database: Database, groups: readonly StoredGroup[]): Promise<Position> {
-  const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_append', text: APPEND, values: recordParameters(groups) }, 'the append');
+  const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_write_append', text: APPEND, values: recordParameters(groups) }, 'the append');
   return endsOf(groups, rows[0]?.ends ?? []);
 }
 

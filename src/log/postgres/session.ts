@@ -120,7 +120,7 @@ class PostgresTransaction implements LogTransaction {
       bigintArray(offsets.map(({ next }) => next)),
       ...recordParameters(groups),
     ];
-    const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_commit', text: COMMIT, values }, `the commit of ${this.task}`);
+    const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_write_session', text: COMMIT, values }, `the commit of ${this.task}`);
     return groups.length === 0 ? NOWHERE : endsOf(groups, rows[0]?.ends ?? []);
   }
 

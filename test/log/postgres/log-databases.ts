@@ -1,0 +1,56 @@
+import { Database } from '../../../src/database/database.js';
+import { Migrator } from '../../../src/database/migrator.js';
+import { logMigrations } from '../../../src/log/postgres/migrations.js';
+import { PostgresLog, type PostgresLogOptions } from '../../../src/log/postgres/postgres-log.js';
+import { createTestDatabase, type TestDatabase } from '../../../src/testing/test-server.js';
+import { PostgresProxy } from '../../support/postgres-proxy.js';
+
+/** A client of the log, as a process of its own would have it. */
+export interface LogClient {
+  readonly log: PostgresLog;
+  readonly database: Database;
+  readonly proxy: PostgresProxy;
+}
+
+/** A database of its own with the tables of the log, and any number of clients. */
+export class LogDatabase {
+  readonly #clients: LogClient[] = [];
+
+  private constructor(readonly test: TestDatabase) {}
+
+  static async create(): Promise<LogDatabase> {
+    const test = await createTestDatabase();
+    const database = new Database({ url: test.url });
+    await new Migrator(database, logMigrations).migrate();
+    await database.stop();
+    return new LogDatabase(test);
+  }
+
+  async client(options: PostgresLogOptions = {}): Promise<LogClient> {
+    const proxy = await PostgresProxy.start(this.test.url);
+    const database = new Database({ url: proxy.url });
+    const log = new PostgresLog(database, { retentionIntervalMs: 0, ...options });
+    await log.start();
+    const client = { log, database, proxy };
+    this.#clients.push(client);
+    return client;
+  }
+
+  of(log: unknown): LogClient {
+    const client = this.#clients.find((each) => each.log === log);
+    if (!client) throw new Error('not a client of this database');
+    return client;
+  }
+
+  async closeClients(): Promise<void> {
+    const clients = this.#clients.splice(0);
+    await Promise.all(clients.map(({ log }) => log.stop()));
+    await Promise.all(clients.map(({ database }) => database.stop()));
+    await Promise.all(clients.map(({ proxy }) => proxy.stop()));
+  }
+
+  async close(): Promise<void> {
+    await this.closeClients();
+    await this.test.drop();
+  }
+}
