@@ -1,2 +1,2 @@
-/** In this repository the command speaks of the shop unless `--config` names another. */
+/** `npm run -s kappa -- …` in this repository speaks of the shop; `--config examples/fines/kappa.config.ts` of the other. */
 export { default } from './examples/shop/kappa.config.js';

@@ -1,0 +1,124 @@
+import { execFile, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * An application as `nest new` of one major version writes it (less its linter and formatter, which take long to install), with
+ * the packed package installed from its tarball, and the README's module in place of the generated one.
+ */
+export class StockApp {
+  private constructor(
+    readonly folder: string,
+    private readonly dataDir: string,
+  ) {}
+
+  /** Install scripts are off, as newer package managers have them. */
+  static async install(template: 'nest-11' | 'nest-12'): Promise<StockApp> {
+    const folder = mkdtempSync(join(tmpdir(), `${template}-`));
+    cpSync(join(root, 'test/packaging/apps', template), folder, { recursive: true });
+    writeFileSync(join(folder, 'src/app.module.ts'), ownAppOfReadme());
+    cpSync(join(root, 'test/packaging/apps/accounts.spec.ts'), join(folder, 'src/accounts.spec.ts'));
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root, env: environment({}) });
+    const [packed] = JSON.parse(stdout) as readonly { readonly filename: string }[];
+    if (!packed) throw new Error(`npm pack made nothing: ${stdout}`);
+    const app = new StockApp(folder, join(folder, 'data'));
+    mkdirSync(app.dataDir);
+    const packages = [`./${packed.filename}`, 'typeorm', 'class-validator', 'class-transformer'];
+    await app.run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...packages]);
+    return app;
+  }
+
+  /** Runs a command to its end in the application's folder. @throws with all that it printed when it fails */
+  async run(command: string, args: readonly string[]): Promise<string> {
+    try {
+      const { stdout, stderr } = await run(command, args, {
+        cwd: this.folder,
+        env: environment({ KAPPA_DATA_DIR: this.dataDir }),
+        timeout: 240_000,
+        maxBuffer: 64 * 1024 * 1024,
+      });
+      return stdout + stderr;
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
+      throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`, { cause: error });
+    }
+  }
+
+  /** Runs a program of a package that the application installed. */
+  async bin(name: string, ...args: readonly string[]): Promise<string> {
+    return this.run(join(this.folder, 'node_modules/.bin', name), args);
+  }
+
+  /** Starts what was built, calls `use` as soon as it listens, and stops it as Ctrl-C does. */
+  async whileRunning(use: (url: string) => Promise<void>): Promise<void> {
+    const port = await freePort();
+    const child = spawn(process.execPath, ['dist/main.js'], {
+      cwd: this.folder,
+      env: environment({ KAPPA_DATA_DIR: this.dataDir, PORT: String(port) }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const url = `http://localhost:${port}`;
+    try {
+      await listening(url, () => {
+        if (child.exitCode !== null) throw new Error(`the application ended with code ${child.exitCode}\n${printed}`);
+      });
+      await use(url);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${printed}`, { cause: error });
+    } finally {
+      child.kill('SIGINT');
+      await ended;
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The block that the README offers to copy. */
+function ownAppOfReadme(): string {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const block = /<!-- run: own-app -->\n```ts\n([\s\S]*?)```/.exec(readme)?.[1];
+  if (block === undefined) throw new Error('README.md has no block marked <!-- run: own-app -->');
+  return block;
+}
+
+/** This process's environment without what its own test runner put there, and without a database that another test set. */
+function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|DATABASE_URL|KAPPA_|npm_|TEST$|MODE$|DEV$|PROD$|SSR$|BASE_URL$)/.test(name));
+  return { ...Object.fromEntries(inherited), NO_COLOR: '1', ...more };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** Returns when something answers; another process gives no other signal. */
+async function listening(url: string, check: () => void): Promise<void> {
+  for (;;) {
+    check();
+    try {
+      await fetch(url);
+      return;
+    } catch {
+      await delay(50);
+    }
+  }
+}
