@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -149,10 +149,7 @@ async function start(home: ServerHome, options: EmbeddedPostgresOptions): Promis
 
 /** Makes the cluster in a folder beside and moves it into place, so that a kill in between leaves nothing half. */
 async function initialise(home: ServerHome, binaries: Binaries): Promise<void> {
-  const version = await readFile(path.join(dataOf(home), 'PG_VERSION'), 'utf8').then(
-    (text) => text.trim(),
-    () => null,
-  );
+  const version = await versionOf(dataOf(home));
   if (version === binaries.major) return;
   if (version !== null) {
     throw new KappaError(
@@ -166,7 +163,6 @@ async function initialise(home: ServerHome, binaries: Binaries): Promise<void> {
   const half = path.join(home.folder, 'data.half');
   const passwordFile = path.join(home.folder, 'password');
   await rm(half, { recursive: true, force: true });
-  await rm(dataOf(home), { recursive: true, force: true });
   await mkdir(half, { mode: 0o700 });
   await writeFile(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 });
   await chmod(passwordFile, 0o600);
@@ -186,6 +182,23 @@ async function initialise(home: ServerHome, binaries: Binaries): Promise<void> {
     });
   });
   await rename(half, dataOf(home));
+}
+
+/**
+ * The major version of the data in `folder`, or null when there is nothing at all. These are somebody's events: whatever cannot
+ * be read for sure as ours is refused, and never cleared away to begin anew.
+ */
+async function versionOf(folder: string): Promise<string | null> {
+  const names = await readdir(folder).catch((error: unknown): string[] => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  if (names.length === 0) return null;
+  if (names.includes('PG_VERSION')) return (await readFile(path.join(folder, 'PG_VERSION'), 'utf8')).trim();
+  throw new KappaError('KAPPA_DATA_DIR', `${folder} is not empty and holds no PostgreSQL data`, {
+    facts: { folder, holds: names.slice(0, 5) },
+    nextStep: 'Give another folder with database.dataDir or KAPPA_DATA_DIR, or restore this one from a backup.',
+  });
 }
 
 async function untilReady(home: ServerHome, port: number, failure: () => Error | null): Promise<void> {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -122,6 +122,26 @@ describe('the embedded PostgreSQL', () => {
       code: 'KAPPA_NO_EMBEDDED_POSTGRES',
       nextStep: expect.stringContaining('database.url') as string,
     });
+  });
+
+  it('refuses a folder called data that is not its own, and leaves it alone', async () => {
+    const { folder: home } = await serverHome(folder);
+    const stranger = path.join(home, 'data', 'invoices.csv');
+    await mkdir(path.dirname(stranger));
+    await writeFile(stranger, 'kept');
+    await expect(startEmbeddedPostgres({ dataDir: folder })).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
+    expect(await readFile(stranger, 'utf8')).toBe('kept');
+  });
+
+  it('never begins anew over data whose version it cannot read', async () => {
+    const server = await startEmbeddedPostgres({ dataDir: folder });
+    await server.stop();
+    const { folder: home } = await serverHome(folder);
+    const version = path.join(home, 'data', 'PG_VERSION');
+    await unlink(version);
+    await mkdir(version);
+    await expect(startEmbeddedPostgres({ dataDir: folder })).rejects.toThrow();
+    expect(await readdir(path.join(home, 'data'))).toContain('pg_wal');
   });
 
   it('refuses data of another major version', async () => {
