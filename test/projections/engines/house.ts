@@ -8,12 +8,16 @@ import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { buildWork } from '../../../src/modules/projections/build-work.js';
 import { BuildStore } from '../../../src/modules/projections/build-store.js';
-import type { Build } from '../../../src/modules/projections/build.js';
+import { positionOf, type Build } from '../../../src/modules/projections/build.js';
 import { FoldSteps } from '../../../src/modules/projections/fold/fold-steps.js';
 import { RowWindow } from '../../../src/modules/projections/fold/row-window.js';
 import { projectionMigrations } from '../../../src/modules/projections/migrations.js';
 import type { ProjectionDefinition, Row } from '../../../src/modules/projections/projection.js';
-import { rebuildProjections, type RebuildContext, type RebuildRequest } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
+import {
+  rebuildProjections,
+  type RebuildContext,
+  type RebuildRequest,
+} from '../../../src/modules/projections/rebuild/rebuild-projections.js';
 import { createBuild } from '../../../src/modules/projections/rebuild/create-build.js';
 import type { BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
 import { LiveRunner } from '../../../src/modules/projections/runner/live-runner.js';
@@ -29,19 +33,37 @@ export interface House extends RebuildContext {
   another(): Promise<House>;
   append(happenings: readonly Happening[]): Promise<Position>;
   appendRecords(records: readonly NewRecord[]): Promise<Position>;
-  newBuild(definition: ProjectionDefinition, options?: { readonly swapWhenReady?: boolean }): Promise<BuildWork>;
+  newBuild(
+    definition: ProjectionDefinition,
+    options?: { readonly swapWhenReady?: boolean; readonly fromRetained?: boolean },
+  ): Promise<BuildWork>;
   work(build: Build, definition: ProjectionDefinition): BuildWork;
   follow(work: BuildWork): LiveRunner;
   /** Runs a rebuild to its end. */
   rebuild(request: RebuildRequest): Promise<void>;
+  /** Runs a rebuild until this many of its events are committed, then stops it. */
+  rebuildUntil(request: RebuildRequest, events: number): Promise<void>;
+  /** Where the build's progress stands. */
+  standsAt(work: BuildWork): Promise<Position>;
+  /** Waits until the runners of this process own this many partitions, all together. */
+  assigned(partitions: number): Promise<void>;
+  /** Waits until the engines of this process have looked at their progress this often. */
+  looked(times: number): Promise<void>;
+  /** From here on, how often progress was committed. */
+  countCommits(): Promise<() => Promise<number>>;
   /** Waits until the build stands at the position. */
   reached(work: BuildWork, position: Position): Promise<void>;
   /** All rows of the build, sorted by key. */
   rows(work: BuildWork): Promise<readonly Row[]>;
   /** What folding the log from its begin in memory gives, sorted by key. */
-  cleanFold(definition: ProjectionDefinition, work: BuildWork): Promise<readonly Row[]>;
+  cleanFold(definition: ProjectionDefinition, work: BuildWork, upTo?: Position): Promise<readonly Row[]>;
   stop(): Promise<void>;
 }
+
+const COUNT_COMMITS = `
+  create table moved (at bigint);
+  create function note_move() returns trigger language plpgsql as $$ begin insert into moved values (pg_current_xact_id()::text::bigint); return null; end $$;
+  create trigger note_move after update of next_offset on progress for each statement execute function note_move()`;
 
 export async function openHouse(): Promise<House> {
   const made = await createTestDatabase();
@@ -68,18 +90,29 @@ export async function openHouse(): Promise<House> {
 
 export async function house(url: string): Promise<House> {
   const lines: string[] = [];
-  const logger: Logger = { log: (line) => void lines.push(line), warn: (line) => void lines.push(line), error: (line) => void lines.push(line) };
+  const logger: Logger = {
+    log: (line) => void lines.push(line),
+    warn: (line) => void lines.push(line),
+    error: (line) => void lines.push(line),
+  };
   const database = new Database({ url, poolSize: 12 });
   const log = new PostgresLog(database, { heartbeatMs: 100, sessionTimeoutMs: 2_000 });
   await log.start();
-  const builds = new BuildStore(database);
+  let looks = 0;
+  const builds = new (class extends BuildStore {
+    override progress(build: number) {
+      looks += 1;
+      return super.progress(build);
+    }
+  })(database);
   const progress = new ProgressSignal();
   const runners: LiveRunner[] = [];
   let appended = 0;
   const context: RebuildContext = { database, log, builds, progress, logger, swap: async () => undefined };
   const appendRecords = async (records: readonly NewRecord[]): Promise<Position> => {
     let position: Position = {};
-    for (let at = 0; at < records.length; at += 2_000) position = { ...position, ...(await log.append(records.slice(at, at + 2_000))) };
+    for (let at = 0; at < records.length; at += 2_000)
+      position = { ...position, ...(await log.append(records.slice(at, at + 2_000))) };
     return position;
   };
   const self: House = {
@@ -90,7 +123,11 @@ export async function house(url: string): Promise<House> {
     append: (happenings) => appendRecords(happenings.map((happening) => recordOf(happening, appended++))),
     appendRecords,
     newBuild: async (definition, options = {}) => {
-      const build = await createBuild(context, definition, { swapWhenReady: options.swapWhenReady ?? false, swapGroup: null, fromRetained: false });
+      const build = await createBuild(context, definition, {
+        swapWhenReady: options.swapWhenReady ?? false,
+        swapGroup: null,
+        fromRetained: options.fromRetained ?? false,
+      });
       return buildWork(database.schema, build, definition, jsonCodec);
     },
     work: (build, definition) => buildWork(database.schema, build, definition, jsonCodec),
@@ -109,7 +146,7 @@ export async function house(url: string): Promise<House> {
         if (lines.every((line) => line.nextOffset >= (position[`${line.topic}/${line.partition}`] ?? 0))) return;
         const { error } = (await builds.get(work.build.id)) ?? {};
         if (error) throw new Error(error.message);
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await soon();
       }
     },
     rows: async (work) => {
@@ -117,23 +154,50 @@ export async function house(url: string): Promise<House> {
       const { rows } = await database.query<Record<string, string | null>>(
         `select ${columns.map((column, at) => `"${column.name}"::text as c${at}`).join(', ')} from ${work.table.qualifiedName}`,
       );
-      return sorted(work, rows.map((texts) => work.table.codec.decode(columns.map((_, at) => texts[`c${at}`] ?? null))));
+      return sorted(
+        work,
+        rows.map((texts) => work.table.codec.decode(columns.map((_, at) => texts[`c${at}`] ?? null))),
+      );
     },
-    cleanFold: async (definition, { plan }) => {
+    rebuildUntil: async (request, events) => {
+      const stop = new AbortController();
+      const [work] = request.works;
+      for await (const step of rebuildProjections(context, { ...request, signal: stop.signal })) {
+        void step;
+        const lines = await builds.progress(work!.build.id);
+        if (lines.reduce((sum, line) => sum + line.nextOffset, 0) >= events) stop.abort();
+      }
+    },
+    standsAt: async (work) => positionOf(await builds.progress(work.build.id)),
+    assigned: async (partitions) => {
+      while (runners.reduce((sum, runner) => sum + runner.assignment.length, 0) !== partitions) await soon();
+    },
+    looked: async (times) => {
+      for (const until = looks + times; looks < until;) await soon();
+    },
+    countCommits: async () => {
+      await database.query(COUNT_COMMITS);
+      return async () => (await database.query<{ n: number }>('select count(*) as n from moved')).rows[0]!.n;
+    },
+    cleanFold: async (definition, { plan }, upTo) => {
       const window = new RowWindow(true);
       const steps = new FoldSteps();
       const from: Record<string, number> = {};
       const to: Record<string, number> = {};
       for (const each of definition.from) {
         for (const { partition, begin, end } of await log.offsets(each.name)) {
-          if (end === begin) continue;
+          const until = upTo?.[`${each.name}/${partition}`] ?? end;
+          if (until === begin) continue;
           from[`${each.name}/${partition}`] = begin;
-          to[`${each.name}/${partition}`] = end;
+          to[`${each.name}/${partition}`] = until;
         }
       }
       for await (const batch of log.read({ from, to })) for (const record of batch.records) plan.gather(record, window, steps);
       plan.fold(steps, 0, steps.length);
-      return [...window.entries.values()].filter((entry) => entry.row !== null).sort((a, b) => (a.text < b.text ? -1 : 1)).map((entry) => entry.row as Row);
+      return [...window.entries.values()]
+        .filter((entry) => entry.row !== null)
+        .sort((a, b) => (a.text < b.text ? -1 : 1))
+        .map((entry) => entry.row as Row);
     },
     stop: async () => {
       await Promise.all(runners.map((runner) => runner.stop()));
@@ -142,6 +206,10 @@ export async function house(url: string): Promise<House> {
     },
   };
   return self;
+}
+
+function soon(ms = 10): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function sorted(work: BuildWork, rows: readonly Row[]): readonly Row[] {

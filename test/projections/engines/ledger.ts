@@ -28,8 +28,16 @@ export class AccountRow {
 
 /** One row per stream: rows that one partition alone touches. */
 export const Accounts = projection({ name: 'accounts', version: 1, from: [accounts], table: AccountRow });
-export const accountsV1 = Accounts.on(Opened, (row, e) => ({ id: e.stream.id, owner: e.data.owner, cents: row?.cents ?? 0n, payments: row?.payments ?? 0, last: e.occurredAt }))
-  .on(Paid, (row, e) => (row ? { ...row, cents: row.cents + BigInt(e.data.cents), payments: row.payments + 1, last: e.occurredAt } : null))
+export const accountsV1 = Accounts.on(Opened, (row, e) => ({
+  id: e.stream.id,
+  owner: e.data.owner,
+  cents: row?.cents ?? 0n,
+  payments: row?.payments ?? 0,
+  last: e.occurredAt,
+}))
+  .on(Paid, (row, e) =>
+    row ? { ...row, cents: row.cents + BigInt(e.data.cents), payments: row.payments + 1, last: e.occurredAt } : null,
+  )
   .on(Closed, () => null);
 
 @Entity({ synchronize: false })
@@ -84,7 +92,12 @@ export function recordOf({ account, type: declared, data }: Happening, n: number
     causationId: null,
     traceparent: null,
   };
-  return { topic: topicName('accounts'), partition: partitionOf(account, PARTITIONS), key: account, ...encodeEvent(envelope, jsonCodec) };
+  return {
+    topic: topicName('accounts'),
+    partition: partitionOf(account, PARTITIONS),
+    key: account,
+    ...encodeEvent(envelope, jsonCodec),
+  };
 }
 
 /** A seeded history: accounts are opened, paid from, closed and opened again; every seventh event is one that nobody handles. */
@@ -97,7 +110,15 @@ export function history(events: number, options: { readonly accounts?: number; r
     if (n % 7 === 6) return { account, type: Noted, data: { text: `note ${n}` } };
     if (dice < 0.2) return { account, type: Opened, data: { owner: `owner of ${account}` } };
     if (dice < 0.26) return { account, type: Closed, data: {} };
-    return { account, type: Paid, data: { cents: 1 + Math.floor(random() * 10_000), kind: `k${Math.floor(random() * 5)}`, to: `a${Math.floor(random() * among)}` } };
+    return {
+      account,
+      type: Paid,
+      data: {
+        cents: 1 + Math.floor(random() * 10_000),
+        kind: `k${Math.floor(random() * 5)}`,
+        to: `a${Math.floor(random() * among)}`,
+      },
+    };
   });
 }
 

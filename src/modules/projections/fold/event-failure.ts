@@ -25,7 +25,10 @@ export function buildError(failure: EventFailure, label: string, now: Date): Bui
   const place = `${record.topic}/${record.partition} offset ${record.offset}`;
   return {
     code,
-    message: cause instanceof KappaError ? cause.message : `${code}: ${label} fails at ${place} (${type ?? 'no type'}): ${messageOf(cause)}. Correct the handler and start again; nothing is lost.`,
+    message:
+      cause instanceof KappaError
+        ? cause.message
+        : `${code}: ${label} fails at ${place} (${type ?? 'no type'}): ${messageOf(cause)}. Correct the handler and start again; nothing is lost.`,
     stack: cause instanceof Error ? (cause.stack ?? null) : null,
     at: { topic: record.topic, partition: record.partition, offset: record.offset, type },
     since: now.toISOString(),

@@ -8,7 +8,7 @@ import type { LogRecord } from '../../../kernel/record.js';
 import type { ProjectionDefinition, ProjectionHandler, RawContext, Row, RowKey } from '../projection.js';
 import type { RowCodec } from '../table.js';
 import { EventFailure } from './event-failure.js';
-import { deepFreeze } from './deep-freeze.js';
+import { deepFreeze } from '../../../kernel/deep-freeze.js';
 import type { FoldSteps } from './fold-steps.js';
 import type { RowEntry, RowWindow } from './row-window.js';
 
@@ -42,9 +42,13 @@ export class FoldPlan {
     this.hasRaw = handlers.some((handler) => handler.run.kind === 'raw');
     this.shared = this.hasRaw || definition.from.length > 1 || handlers.some((handler) => handler.key !== null);
     this.#handlers = byType(handlers);
-    const declared = new Map<string, AnyEvent>(definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])));
+    const declared = new Map<string, AnyEvent>(
+      definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
+    );
     this.#decoder = new EventDecoder([...declared.values()], payloads);
-    this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold') ? new StreamKeys(definition, codec.table.key) : null;
+    this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold')
+      ? new StreamKeys(definition, codec.table.key)
+      : null;
     this.#freeze = options.freeze ?? process.env['NODE_ENV'] !== 'production';
   }
 
@@ -127,7 +131,14 @@ export class FoldPlan {
     steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
   }
 
-  #addKeySteps(record: LogRecord, event: AnyRecorded, found: RowKey | readonly RowKey[], handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
+  #addKeySteps(
+    record: LogRecord,
+    event: AnyRecorded,
+    found: RowKey | readonly RowKey[],
+    handler: ProjectionHandler,
+    rows: RowWindow,
+    steps: FoldSteps,
+  ): void {
     if (!Array.isArray(found)) {
       this.#addKeyStep(record, event, found as RowKey, handler, rows, steps);
       return;
@@ -140,7 +151,14 @@ export class FoldPlan {
     }
   }
 
-  #addKeyStep(record: LogRecord, event: AnyRecorded, given: RowKey, handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
+  #addKeyStep(
+    record: LogRecord,
+    event: AnyRecorded,
+    given: RowKey,
+    handler: ProjectionHandler,
+    rows: RowWindow,
+    steps: FoldSteps,
+  ): void {
     if (typeof given !== 'object' || given === null) {
       throw new KappaError('KAPPA_BAD_KEY', `the key function of ${this.label} for ${event.type} returned ${String(given)}`, {
         facts: { projection: this.definition.name, type: event.type },
@@ -157,25 +175,46 @@ export class FoldPlan {
     const own = event.tenant ?? '';
     if (key[tenant] === own) return key;
     if (key[tenant] !== undefined) {
-      throw new KappaError('KAPPA_BAD_KEY', `the key function of ${this.label} for ${event.type} names the rows of another tenant`, {
-        facts: { projection: this.definition.name, type: event.type, column: tenant },
-        nextStep: `Leave ${tenant} out of the key: it is the event's own.`,
-      });
+      throw new KappaError(
+        'KAPPA_BAD_KEY',
+        `the key function of ${this.label} for ${event.type} names the rows of another tenant`,
+        {
+          facts: { projection: this.definition.name, type: event.type, column: tenant },
+          nextStep: `Leave ${tenant} out of the key: it is the event's own.`,
+        },
+      );
     }
     return { ...key, [tenant]: own };
   }
 
   #checkTenant(event: AnyRecorded): void {
     if (event.tenant === null || this.definition.tenant !== null) return;
-    throw new KappaError('KAPPA_TENANT_COLUMN_MISSING', `an event of a tenant reached ${this.label}, whose rows have no tenant`, {
-      facts: { projection: this.definition.name, topic: event.topic, partition: event.partition, offset: event.offset, type: event.type },
-      nextStep: "Add a primary column for the tenant and name it in projection({ tenant: '…' }).",
-    });
+    throw new KappaError(
+      'KAPPA_TENANT_COLUMN_MISSING',
+      `an event of a tenant reached ${this.label}, whose rows have no tenant`,
+      {
+        facts: {
+          projection: this.definition.name,
+          topic: event.topic,
+          partition: event.partition,
+          offset: event.offset,
+          type: event.type,
+        },
+        nextStep: "Add a primary column for the tenant and name it in projection({ tenant: '…' }).",
+      },
+    );
   }
 
   #checked(result: Row, entry: RowEntry): Row {
     if (typeof result !== 'object' || Array.isArray(result) || result instanceof Promise) {
-      const what = (result as unknown) === undefined ? 'undefined' : result instanceof Promise ? 'a promise' : Array.isArray(result) ? 'a list' : typeof result;
+      const what =
+        (result as unknown) === undefined
+          ? 'undefined'
+          : result instanceof Promise
+            ? 'a promise'
+            : Array.isArray(result)
+              ? 'a list'
+              : typeof result;
       throw new KappaError('KAPPA_BAD_ROW', `a fold of ${this.label} returned ${what}`, {
         facts: { projection: this.definition.name, key: entry.key },
         nextStep: 'Return the whole new row, or null for none; folds are synchronous.',
@@ -186,7 +225,8 @@ export class FoldPlan {
       if (row[column] !== entry.row?.[column] && row[column] !== entry.key[column] && this.codec.keyText(row) !== entry.text) {
         throw new KappaError('KAPPA_BAD_ROW', `a fold of ${this.label} changed ${column}, which is part of the row's key`, {
           facts: { projection: this.definition.name, column, key: entry.key, value: row[column] },
-          nextStep: 'Return a row of the same key; to move a row, name both keys in the handler and return null for the old one.',
+          nextStep:
+            'Return a row of the same key; to move a row, name both keys in the handler and return null for the old one.',
         });
       }
     }
@@ -227,10 +267,14 @@ class StreamKeys {
     const [column, ...more] = key.filter((name) => name !== definition.tenant);
     if (column === undefined || more.length > 0) {
       const type = definition.handlers.find((handler) => handler.key === null)?.type ?? '';
-      throw new KappaError('KAPPA_BAD_PROJECTION', `projection ${definition.name} has the key (${key.join(', ')}), which the stream's id alone cannot fill`, {
-        facts: { projection: definition.name, key, type },
-        nextStep: `Give the handler of ${type} its key: { key: (event) => ({ … }) }.`,
-      });
+      throw new KappaError(
+        'KAPPA_BAD_PROJECTION',
+        `projection ${definition.name} has the key (${key.join(', ')}), which the stream's id alone cannot fill`,
+        {
+          facts: { projection: definition.name, key, type },
+          nextStep: `Give the handler of ${type} its key: { key: (event) => ({ … }) }.`,
+        },
+      );
     }
     this.#column = column;
   }

@@ -26,7 +26,12 @@ const ROWS_ESTIMATE = `select reltuples::bigint as rows from pg_class where oid 
  * Builds jobs from `planned` or `building` to `catching-up`, all in one pass of the log; goes on from their checkpoints where
  * they were killed. Jobs that another process builds stay `waiting`; those at fault end `failed`. Returns when none is left to do.
  */
-export async function buildInBulk(context: RunnerContext, jobs: readonly RebuildJob[], options: BulkOptions, signal: AbortSignal): Promise<void> {
+export async function buildInBulk(
+  context: RunnerContext,
+  jobs: readonly RebuildJob[],
+  options: BulkOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const leases = new Leases(context.builds, options.leaseMs);
   const backoff = new Backoff();
   try {
@@ -42,7 +47,12 @@ export async function buildInBulk(context: RunnerContext, jobs: readonly Rebuild
         if (signal.aborted) return;
         const now = await endsOf(context, active);
         for (const job of active) {
-          if (working(job) && reached(job, ends) && distance(job.bulk.position, within(now, job.bulk.position)) <= LEFT_FOR_LIVE) await finish(context, job, leases);
+          if (
+            working(job) &&
+            reached(job, ends) &&
+            distance(job.bulk.position, within(now, job.bulk.position)) <= LEFT_FOR_LIVE
+          )
+            await finish(context, job, leases);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -58,7 +68,12 @@ export async function buildInBulk(context: RunnerContext, jobs: readonly Rebuild
 }
 
 /** Takes the lease, makes the table, claims the partitions: whatever stands between a job and the next pass. */
-async function prepareAll(context: RunnerContext, jobs: readonly RebuildJob[], leases: Leases, signal: AbortSignal): Promise<void> {
+async function prepareAll(
+  context: RunnerContext,
+  jobs: readonly RebuildJob[],
+  leases: Leases,
+  signal: AbortSignal,
+): Promise<void> {
   for (const job of jobs) {
     if (signal.aborted) return;
     if (leases.lost(job.work.build.id)) job.lost = true;
@@ -83,7 +98,9 @@ async function prepare(context: RunnerContext, job: RebuildJob): Promise<void> {
   const current = await builds.get(build.id);
   if (current?.state === 'planned') await builds.move(build.id, 'building');
   else if (current?.state !== 'building') {
-    throw new KappaError('KAPPA_BUILD_STATE', `${buildLabel(build)} is ${current?.state ?? 'gone'} and is not built any more`, { facts: { build: build.id } });
+    throw new KappaError('KAPPA_BUILD_STATE', `${buildLabel(build)} is ${current?.state ?? 'gone'} and is not built any more`, {
+      facts: { build: build.id },
+    });
   }
   const { rows } = await database.query<{ exists: boolean }>(TABLE_EXISTS, [table.qualifiedName]);
   if (!rows[0]?.exists) await table.create(database);
@@ -139,7 +156,10 @@ async function endsOf(context: RunnerContext, jobs: readonly RebuildJob[]): Prom
   return ends;
 }
 
-async function boundsOf({ log }: RunnerContext, job: RebuildJob): Promise<{ readonly begin: Position; readonly end: Position }> {
+async function boundsOf(
+  { log }: RunnerContext,
+  job: RebuildJob,
+): Promise<{ readonly begin: Position; readonly end: Position }> {
   const begin: Record<PartitionKey, number> = {};
   const end: Record<PartitionKey, number> = {};
   for (const topic of job.work.plan.topics) {
@@ -157,6 +177,12 @@ function within(position: Position, named: Position): Position {
 
 /** An outage, a lock, a full disk: not the build's fault, and it goes on where it stood. */
 function passes(error: unknown): boolean {
-  if (error instanceof KappaError) return error.code === 'KAPPA_RETRIABLE' || error.code === 'KAPPA_UNKNOWN_OUTCOME' || error.code === 'KAPPA_DATABASE_UNREACHABLE' || error.code === 'KAPPA_FENCED';
+  if (error instanceof KappaError)
+    return (
+      error.code === 'KAPPA_RETRIABLE' ||
+      error.code === 'KAPPA_UNKNOWN_OUTCOME' ||
+      error.code === 'KAPPA_DATABASE_UNREACHABLE' ||
+      error.code === 'KAPPA_FENCED'
+    );
   return isTransient(error) || (sqlState(error)?.startsWith('53') ?? false);
 }

@@ -57,7 +57,10 @@ export class BulkBuild {
     const { builds, database } = this.context;
     const { build, table } = this.work;
     const lines = await builds.progress(build.id);
-    const claims = await builds.claim(build.id, lines.map((line) => partitionKey(line.topic, line.partition)));
+    const claims = await builds.claim(
+      build.id,
+      lines.map((line) => partitionKey(line.topic, line.partition)),
+    );
     this.#checkpoints.clear();
     for (const claim of claims) this.#checkpoints.set(partitionKey(claim.topic, claim.partition), checkpointOf(claim));
     this.#rows.evict();
@@ -122,7 +125,10 @@ export class BulkBuild {
     await this.#ensureKey();
     const { database, builds } = this.context;
     const { topic, partition, epoch, committed } = checkpoint;
-    const { outcome, moved, failure } = await applyUpToFailure((parts) => foldBatch(database, builds, this.work, parts), [{ topic, partition, epoch, from: committed, to: next, records }]);
+    const { outcome, moved, failure } = await applyUpToFailure(
+      (parts) => foldBatch(database, builds, this.work, parts),
+      [{ topic, partition, epoch, from: committed, to: next, records }],
+    );
     checkpoint.committed = moved.at(-1)?.to ?? committed;
     checkpoint.scanned = checkpoint.committed;
     if (failure) throw failure;
@@ -154,11 +160,18 @@ export class BulkBuild {
     for (const move of moves) this.#committed(move);
   }
 
-  async #writeRows(connection: Connection, fresh: readonly RowEntry[], changed: readonly RowEntry[], gone: readonly RowEntry[]): Promise<void> {
+  async #writeRows(
+    connection: Connection,
+    fresh: readonly RowEntry[],
+    changed: readonly RowEntry[],
+    gone: readonly RowEntry[],
+  ): Promise<void> {
     const { table } = this.work;
     if (fresh.length > 0) await table.copyIn(connection, rowsOf(fresh));
-    for (let at = 0; at < changed.length; at += CHUNK) await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
-    for (let at = 0; at < gone.length; at += CHUNK) await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf) as RowKey[]);
+    for (let at = 0; at < changed.length; at += CHUNK)
+      await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
+    for (let at = 0; at < gone.length; at += CHUNK)
+      await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf) as RowKey[]);
   }
 
   /** Writes, then drops all rows from memory; those that return are read back. */

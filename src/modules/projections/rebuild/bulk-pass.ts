@@ -29,7 +29,13 @@ const LEAST_BYTES = 256 * 1024;
  * or lose their build drop out; the others go on.
  * @throws errors that pass by themselves (database or log away): claim again and begin another pass.
  */
-export async function bulkPass(context: RunnerContext, jobs: readonly RebuildJob[], to: Position, options: PassOptions, signal: AbortSignal): Promise<void> {
+export async function bulkPass(
+  context: RunnerContext,
+  jobs: readonly RebuildJob[],
+  to: Position,
+  options: PassOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const from = earliest(jobs, to);
   if (Object.keys(from).length === 0) return;
   const began = performance.now();
@@ -50,7 +56,8 @@ export async function bulkPass(context: RunnerContext, jobs: readonly RebuildJob
     at[key] = batch.next;
     for (const job of jobs) {
       // One that must read something before this batch again waits for the next pass.
-      if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin) await guarded(context, job, to, signal, () => job.bulk.take(batch));
+      if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
+        await guarded(context, job, to, signal, () => job.bulk.take(batch));
     }
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
@@ -68,17 +75,31 @@ export function working(job: RebuildJob): boolean {
   return job.phase === 'building' && !job.lost;
 }
 
-async function limitMemory(context: RunnerContext, jobs: readonly RebuildJob[], to: Position, most: number, signal: AbortSignal): Promise<void> {
+async function limitMemory(
+  context: RunnerContext,
+  jobs: readonly RebuildJob[],
+  to: Position,
+  most: number,
+  signal: AbortSignal,
+): Promise<void> {
   const bytes = (): number => jobs.reduce((sum, job) => sum + job.bulk.bytes, 0);
   while (bytes() > most) {
-    const largest = jobs.filter(working).reduce<RebuildJob | null>((max, job) => (max && max.bulk.bytes >= job.bulk.bytes ? max : job), null);
+    const largest = jobs
+      .filter(working)
+      .reduce<RebuildJob | null>((max, job) => (max && max.bulk.bytes >= job.bulk.bytes ? max : job), null);
     if (!largest || largest.bulk.bytes === 0) return;
     await guarded(context, largest, to, signal, () => largest.bulk.evict());
   }
 }
 
 /** Does a job's own work: what is wrong with this job alone must not stop the others. */
-async function guarded(context: RunnerContext, job: RebuildJob, to: Position, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+async function guarded(
+  context: RunnerContext,
+  job: RebuildJob,
+  to: Position,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -120,7 +141,10 @@ async function findFailure(context: RunnerContext, job: RebuildJob, to: Position
   for await (const batch of context.log.read({ from, to: only(to, from), maxBatchRecords: MOST_RECORDS, signal })) {
     const key = partitionKey(batch.topic, batch.partition);
     const part = partOf(batch, epochs.get(key)?.epoch ?? 0, next.get(key) ?? 0);
-    const { outcome, failure } = await applyUpToFailure((some) => foldBatch(context.database, context.builds, work, some), [part]);
+    const { outcome, failure } = await applyUpToFailure(
+      (some) => foldBatch(context.database, context.builds, work, some),
+      [part],
+    );
     if (outcome !== 'advanced') break;
     next.set(key, batch.next);
     if (!failure) continue;

@@ -18,7 +18,11 @@ export interface CreateBuildOptions {
  * have yet are created as declared.
  * @throws KAPPA_LOG_TRUNCATED when the log's begin is gone, unless `fromRetained`; KAPPA_TOPIC_MISMATCH.
  */
-export async function createBuild(context: Pick<RunnerContext, 'builds' | 'log'>, definition: ProjectionDefinition, options: CreateBuildOptions): Promise<Build> {
+export async function createBuild(
+  context: Pick<RunnerContext, 'builds' | 'log'>,
+  definition: ProjectionDefinition,
+  options: CreateBuildOptions,
+): Promise<Build> {
   const { builds, log } = context;
   const topics: { readonly description: TopicDescription; readonly begins: readonly number[] }[] = [];
   for (const { name, partitions, retention } of definition.from) {
@@ -26,10 +30,20 @@ export async function createBuild(context: Pick<RunnerContext, 'builds' | 'log'>
     const bounds = await log.offsets(name);
     const cut = bounds.find(({ begin }) => begin > 0);
     if (cut && !options.fromRetained) {
-      throw new KappaError('KAPPA_LOG_TRUNCATED', `${name}/${cut.partition} begins at ${cut.begin}: a table built from it would lack what came before`, {
-        facts: { projection: definition.name, version: definition.version, topic: name, partition: cut.partition, begin: cut.begin },
-        nextStep: `Restore the log, or accept what is retained: kappa projections rebuild ${definition.name}@${definition.version} --from-retained.`,
-      });
+      throw new KappaError(
+        'KAPPA_LOG_TRUNCATED',
+        `${name}/${cut.partition} begins at ${cut.begin}: a table built from it would lack what came before`,
+        {
+          facts: {
+            projection: definition.name,
+            version: definition.version,
+            topic: name,
+            partition: cut.partition,
+            begin: cut.begin,
+          },
+          nextStep: `Restore the log, or accept what is retained: kappa projections rebuild ${definition.name}@${definition.version} --from-retained.`,
+        },
+      );
     }
     topics.push({ description, begins: bounds.map(({ begin }) => begin) });
   }

@@ -72,7 +72,12 @@ async function tell(context: RebuildContext, job: RebuildJob): Promise<RebuildPr
   return job.snapshot(performance.now(), position);
 }
 
-async function carryOut(context: RebuildContext, jobs: readonly RebuildJob[], options: BulkOptions, signal: AbortSignal): Promise<void> {
+async function carryOut(
+  context: RebuildContext,
+  jobs: readonly RebuildJob[],
+  options: BulkOptions,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     await sortOut(context, jobs);
     const waiting = jobs.filter((job) => job.phase === 'waiting');
@@ -80,7 +85,11 @@ async function carryOut(context: RebuildContext, jobs: readonly RebuildJob[], op
     await buildInBulk(context, waiting, options, signal);
     if (jobs.some((job) => job.phase === 'waiting')) await pause(WAIT_FOR_OTHERS_MS, signal);
   }
-  await catchUp(context, jobs.filter((job) => job.phase === 'catching-up'), signal);
+  await catchUp(
+    context,
+    jobs.filter((job) => job.phase === 'catching-up'),
+    signal,
+  );
 }
 
 /** What became of jobs that wait for another process, or that stand further on than the bulk part. */
@@ -91,7 +100,15 @@ async function sortOut(context: RebuildContext, jobs: readonly RebuildJob[]): Pr
     if (build?.state === 'catching-up' || build?.state === 'ready') job.phase = 'catching-up';
     else if (build?.state === 'live' || build?.state === 'standby') job.phase = 'swapped';
     else if (build?.state !== 'planned' && build?.state !== 'building') {
-      job.fail(build?.error ?? { code: 'KAPPA_BUILD_STATE', message: `the build is ${build?.state ?? 'gone'}`, stack: null, at: null, since: new Date().toISOString() });
+      job.fail(
+        build?.error ?? {
+          code: 'KAPPA_BUILD_STATE',
+          message: `the build is ${build?.state ?? 'gone'}`,
+          stack: null,
+          at: null,
+          since: new Date().toISOString(),
+        },
+      );
     }
   }
 }
@@ -121,6 +138,14 @@ async function lookAt(context: RebuildContext, job: RebuildJob, readiness: Readi
   if (now?.state === 'ready' && !now.swapWhenReady) job.phase = 'ready';
   else if (now?.state === 'live' || now?.state === 'standby') job.phase = 'swapped';
   else if (now?.state !== 'catching-up' && now?.state !== 'ready') {
-    job.fail(now?.error ?? { code: 'KAPPA_BUILD_STATE', message: `the build is ${now?.state ?? 'gone'}`, stack: null, at: null, since: new Date().toISOString() });
+    job.fail(
+      now?.error ?? {
+        code: 'KAPPA_BUILD_STATE',
+        message: `the build is ${now?.state ?? 'gone'}`,
+        stack: null,
+        at: null,
+        since: new Date().toISOString(),
+      },
+    );
   }
 }

@@ -17,8 +17,12 @@ export interface Applied {
  * (SQLSTATE 22, 23) names no record, so the batch is halved until one is left.
  * @throws what `apply` throws for any other reason; what was applied until then stays applied.
  */
-export async function applyUpToFailure(apply: (parts: readonly BatchPart[]) => Promise<AdvanceOutcome>, parts: readonly BatchPart[]): Promise<Applied> {
-  if (parts.every((part) => part.to === part.from && part.records.length === 0)) return { outcome: 'advanced', moved: [], failure: null };
+export async function applyUpToFailure(
+  apply: (parts: readonly BatchPart[]) => Promise<AdvanceOutcome>,
+  parts: readonly BatchPart[],
+): Promise<Applied> {
+  if (parts.every((part) => part.to === part.from && part.records.length === 0))
+    return { outcome: 'advanced', moved: [], failure: null };
   try {
     const outcome = await apply(parts);
     return { outcome, moved: outcome === 'advanced' ? parts : [], failure: null };
@@ -44,7 +48,9 @@ export async function applyUpToFailure(apply: (parts: readonly BatchPart[]) => P
 
 /** The part up to an exclusive offset. */
 export function cutAt(part: BatchPart, end: number): BatchPart {
-  return part.to <= end ? part : { ...part, to: Math.max(part.from, end), records: part.records.filter((record) => record.offset < end) };
+  return part.to <= end
+    ? part
+    : { ...part, to: Math.max(part.from, end), records: part.records.filter((record) => record.offset < end) };
 }
 
 export function recordsIn(parts: readonly BatchPart[]): number {

@@ -34,7 +34,12 @@ class Abandoned extends Error {
  * Nothing happened unless it returns `advanced`.
  * @throws EventFailure when a record is at fault; errors of the database as they came.
  */
-export async function foldBatch(database: Pick<Database, 'transaction'>, builds: Pick<Builds, 'advance'>, work: BuildWork, parts: readonly BatchPart[]): Promise<AdvanceOutcome> {
+export async function foldBatch(
+  database: Pick<Database, 'transaction'>,
+  builds: Pick<Builds, 'advance'>,
+  work: BuildWork,
+  parts: readonly BatchPart[],
+): Promise<AdvanceOutcome> {
   const { build, plan } = work;
   const rows = new RowWindow(false);
   const steps = new FoldSteps();
@@ -56,8 +61,13 @@ export async function foldBatch(database: Pick<Database, 'transaction'>, builds:
 }
 
 /** Runs the steps in order and writes what they changed. Raw handlers see what was folded before them. */
-export async function applySteps(connection: Connection, { plan, table }: BuildWork, rows: RowWindow, steps: FoldSteps): Promise<void> {
-  for (let from = 0; from < steps.length; ) {
+export async function applySteps(
+  connection: Connection,
+  { plan, table }: BuildWork,
+  rows: RowWindow,
+  steps: FoldSteps,
+): Promise<void> {
+  for (let from = 0; from < steps.length;) {
     const raw = steps.nextRaw(from);
     if (rows.unread.length > 0) rows.read(await table.readKeys(connection, rows.unread.map(keyOf)));
     plan.fold(steps, from, raw);

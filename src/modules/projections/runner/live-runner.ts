@@ -35,7 +35,8 @@ export class LiveRunner {
   #claimAnew = false;
   #committedAt = 0;
   #error: BuildError | null;
-  #done: Promise<void> | null = null;
+  #done: Promise<unknown> | null = null;
+  #ended = false;
   #failed = false;
 
   constructor(
@@ -48,7 +49,7 @@ export class LiveRunner {
 
   /** Begins to follow; failures are told by `done`, `failed` and the build's error. */
   start(): void {
-    this.#done ??= this.#run();
+    this.#done ??= this.#run().finally(() => (this.#ended = true));
   }
 
   /** Finishes the batch, commits it, gives the partitions back. May be called twice. */
@@ -58,12 +59,18 @@ export class LiveRunner {
   }
 
   /** Settles when it has stopped, by `stop` or because a record is at fault. */
-  get done(): Promise<void> {
+  get done(): Promise<unknown> {
     return this.#done ?? Promise.resolve();
   }
 
+  /** True when a record, or its log, is at fault. */
   get failed(): boolean {
     return this.#failed;
+  }
+
+  /** True when it follows no more, for whatever reason. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   async #run(): Promise<void> {
@@ -249,7 +256,13 @@ export class LiveRunner {
 }
 
 /** Trying again would not help: the build has ended, the log is another one, or its begin is gone. */
-const FINAL = new Set(['KAPPA_BUILD_STATE', 'KAPPA_UNKNOWN_PARTITION', 'KAPPA_LOG_CHANGED', 'KAPPA_LOG_TRUNCATED', 'KAPPA_UNKNOWN_TOPIC']);
+const FINAL = new Set([
+  'KAPPA_BUILD_STATE',
+  'KAPPA_UNKNOWN_PARTITION',
+  'KAPPA_LOG_CHANGED',
+  'KAPPA_LOG_TRUNCATED',
+  'KAPPA_UNKNOWN_TOPIC',
+]);
 
 function isFinal(error: unknown): boolean {
   return FINAL.has(codeOf(error) ?? '');
@@ -262,4 +275,3 @@ function codeOf(error: unknown): string | null {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-

@@ -21,7 +21,14 @@ export class OwnedPartitions {
 
   take(claims: readonly Claim[]): void {
     for (const { topic, partition, epoch, nextOffset, holdAt } of claims) {
-      this.#owned.set(partitionKey(topic, partition), { topic, partition, epoch, next: nextOffset, scanned: nextOffset, holdAt });
+      this.#owned.set(partitionKey(topic, partition), {
+        topic,
+        partition,
+        epoch,
+        next: nextOffset,
+        scanned: nextOffset,
+        holdAt,
+      });
     }
   }
 
@@ -40,7 +47,8 @@ export class OwnedPartitions {
 
   /** True while something scanned is not committed. */
   get ahead(): boolean {
-    for (const owned of this.#owned.values()) if (owned.scanned > owned.next && (owned.holdAt === null || owned.next < owned.holdAt)) return true;
+    for (const owned of this.#owned.values())
+      if (owned.scanned > owned.next && (owned.holdAt === null || owned.next < owned.holdAt)) return true;
     return false;
   }
 
@@ -55,7 +63,10 @@ export class OwnedPartitions {
    * What is to be committed after these batches were read: all owned partitions that moved, cut where they hold. `again` names
    * where a partition must be read again because it was cut. Records that were seen already are left out.
    */
-  parts(batches: readonly LogBatch[]): { readonly parts: BatchPart[]; readonly again: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[] } {
+  parts(batches: readonly LogBatch[]): {
+    readonly parts: BatchPart[];
+    readonly again: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+  } {
     const parts: BatchPart[] = [];
     const again: { topic: string; partition: number; offset: number }[] = [];
     const read = new Map(batches.map((batch) => [partitionKey(batch.topic, batch.partition), batch]));

@@ -9,7 +9,13 @@ import type { RunnerContext } from './runner-context.js';
 export type SwapTogether = (builds: readonly Build[]) => Promise<unknown>;
 
 /** A swap that did not happen now, and may at the next look. */
-const NOT_YET = new Set(['KAPPA_BUILD_BEHIND', 'KAPPA_BUILD_STATE', 'KAPPA_RETRIABLE', 'KAPPA_SWAP_BLOCKED', 'KAPPA_UNKNOWN_OUTCOME']);
+const NOT_YET = new Set([
+  'KAPPA_BUILD_BEHIND',
+  'KAPPA_BUILD_STATE',
+  'KAPPA_RETRIABLE',
+  'KAPPA_SWAP_BLOCKED',
+  'KAPPA_UNKNOWN_OUTCOME',
+]);
 
 /**
  * Takes builds from `catching-up` to `ready`, and to `live` those that are to swap by themselves. A build is ready when it has
@@ -61,7 +67,8 @@ export class Readiness {
       return target;
     }
     for (const topic of build.shape.topics) {
-      for (const { partition, end } of await log.offsets(topicName(topic.name))) target[partitionKey(topic.name, partition)] = end;
+      for (const { partition, end } of await log.offsets(topicName(topic.name)))
+        target[partitionKey(topic.name, partition)] = end;
     }
     return target;
   }
@@ -78,7 +85,10 @@ export class Readiness {
 
   async #swapGroup(build: Build): Promise<Build> {
     const { builds } = this.context;
-    const group = build.swapGroup === null ? [build] : (await builds.list()).filter((other) => other.swapGroup === build.swapGroup && other.swapWhenReady);
+    const group =
+      build.swapGroup === null
+        ? [build]
+        : (await builds.list()).filter((other) => other.swapGroup === build.swapGroup && other.swapWhenReady);
     if (group.some((member) => member.state !== 'ready')) return build;
     try {
       await this.swap(group);

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openHouse, type House } from './house.js';
+import { accountsV1, history, kindsV1, PARTITIONS } from './ledger.js';
+import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
+import type { PartitionKey } from '../../../src/kernel/position.js';
+
+const keys = Array.from({ length: PARTITIONS }, (_, partition): PartitionKey => `accounts/${partition}`);
+
+describe('owners of partitions', () => {
+  let house: House;
+  beforeEach(async () => {
+    house = await openHouse();
+  });
+  afterEach(() => house.stop());
+
+  it('a former owner writes nothing: its epoch is fenced before any row is touched', async () => {
+    const work = await house.newBuild(accountsV1);
+    await house.rebuild({ works: [work] });
+    await house.append(history(50));
+    const [zombie] = await house.builds.claim(work.build.id, ['accounts/0']);
+    await house.builds.claim(work.build.id, ['accounts/0']);
+    const before = await house.rows(work);
+    for await (const batch of house.log.read({
+      from: { 'accounts/0': 0 },
+      to: { 'accounts/0': (await house.log.offsets(accountsV1.from[0]!.name))[0]!.end },
+    })) {
+      const part = { topic: 'accounts', partition: 0, epoch: zombie!.epoch, from: 0, to: batch.next, records: batch.records };
+      expect(await foldBatch(house.database, house.builds, work, [part])).toBe('fenced');
+    }
+    expect(await house.rows(work)).toEqual(before);
+  });
+
+  it('the rightful owner that loses its epochs to a late claim claims again and goes on (TRAPS 23c)', async () => {
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    house.follow(work);
+    await house.reached(work, await house.append(history(100, { seed: 1 })));
+    for (let round = 0; round < 5; round++) {
+      await house.builds.claim(work.build.id, keys);
+      await house.reached(work, await house.append(history(100, { seed: 10 + round })));
+    }
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+  });
+
+  it('a rebuild and a live runner on one build keep each other out by epochs (TRAPS 27)', async () => {
+    const other = await house.another();
+    await house.append(history(3_000, { seed: 2 }));
+    const work = await house.newBuild(kindsV1);
+    await house.builds.move(work.build.id, 'building');
+    await work.table.create(house.database);
+    await work.table.createKey(house.database);
+    other.follow(other.work(work.build, kindsV1));
+    await house.rebuild({ works: [work], checkpointMs: 0 });
+    await house.reached(work, await house.append(history(200, { seed: 3 })));
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+  });
+
+  it('holds where it is told to, while others read, and goes on when it is freed', async () => {
+    const work = await house.newBuild(accountsV1);
+    await house.rebuild({ works: [work] });
+    await house.append(history(400, { seed: 4 }));
+    const hold = 7;
+    await house.database.query(
+      `update progress set hold_at = $2, hold_until = clock_timestamp() + interval '20 s' where build_id = $1`,
+      [work.build.id, hold],
+    );
+    house.follow(work);
+    await house.reached(work, Object.fromEntries(keys.map((key) => [key, hold])));
+    const later = await house.append(history(400, { seed: 5 }));
+    await house.looked(5);
+    expect((await house.builds.progress(work.build.id)).map((line) => line.nextOffset)).toEqual(keys.map(() => hold));
+    await house.database.query('update progress set hold_at = null, hold_until = null where build_id = $1', [work.build.id]);
+    await house.reached(work, later);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('moves progress over events that nobody handles, but not with a commit for each (TRAPS 3, 32)', async () => {
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    const runner = house.follow(work);
+    await house.assigned(PARTITIONS);
+    const commits = await house.countCommits();
+    let position = {};
+    for (let n = 0; n < 40; n++) position = await house.append(history(7, { seed: n }).slice(6));
+    await house.reached(work, position);
+    expect(await commits()).toBeLessThan(20);
+    expect(runner.failed).toBe(false);
+  });
+});
