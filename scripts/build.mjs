@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -17,6 +27,7 @@ export function build() {
     if (!compile(join('examples', example, 'tsconfig.json'))) return false;
     mirror(join(root, 'examples', example), join(root, 'examples', example, 'dist'));
   }
+  linkBench();
   writeFileSync(stamp, '');
   return true;
 }
@@ -27,8 +38,19 @@ export function examples() {
   return existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, 'tsconfig.json'))) : [];
 }
 
-/** @param {string} project */
-function compile(project) {
+/** bench/ is a package of its own, whose dependencies do not reach this one; it finds this one as any application does. */
+function linkBench() {
+  const link = join(root, 'bench', 'node_modules', 'nest-kappa');
+  if (lstatSync(link, { throwIfNoEntry: false })) return;
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(root, link, 'junction');
+}
+
+/**
+ * @param {string} project
+ * @returns {boolean}
+ */
+export function compile(project) {
   // By its path: another package may bring a `tsc` of another version into node_modules/.bin.
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] });
