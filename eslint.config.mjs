@@ -74,7 +74,7 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportAllDeclaration', message: 'No barrels: only entry points gather exports.' },
-        { selector: 'ExportNamedDeclaration[source]', message: 'No barrels: only entry points gather exports.' },
+        { selector: 'ExportNamedDeclaration[source][exportKind="value"]', message: 'No barrels: only entry points gather exports.' },
       ],
     },
   },
