@@ -48,6 +48,8 @@ export { KappaExceptionFilter } from './modules/serving/rest/kappa-exception.fil
 export { httpError } from './modules/serving/rest/http-error.js';
 export type { HttpError, HttpErrorBody } from './modules/serving/rest/http-error.js';
 
+export { KappaModule } from './modules/kappa.module.js';
+export type { KappaAsyncOptions } from './modules/kappa.module.js';
 export { defineKappaConfig } from './modules/kappa/kappa-options.js';
 export type {
   KappaCommandOptions,
@@ -76,7 +78,15 @@ export type { Build, BuildError, BuildState, PartitionProgress } from './modules
 export { Database } from './database/database.js';
 export type { Connection, Queryable, Statement } from './database/database.js';
 
-export { FencedError, KappaError, LogTruncatedError, Refusal, RetriableError, UnknownOutcomeError, WrongExpectedVersionError } from './kernel/errors.js';
+export {
+  FencedError,
+  KappaError,
+  LogTruncatedError,
+  Refusal,
+  RetriableError,
+  UnknownOutcomeError,
+  WrongExpectedVersionError,
+} from './kernel/errors.js';
 export type { ErrorFacts, KappaErrorOptions } from './kernel/errors.js';
 export { covers, formatPosition, latest, parsePosition } from './kernel/position.js';
 export type { PartitionKey, Position } from './kernel/position.js';

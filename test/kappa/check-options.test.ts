@@ -23,7 +23,9 @@ class BadRow {
   @Column('numeric', { precision: 12, scale: 2 }) paid!: number;
 }
 const Account = aggregate({ name: 'account', topic: accounts, id: 'accountId', initialState: () => ({ open: false }) });
-const account = Account.evolve({ 'account.opened': () => ({ open: true }) }).decide(OpenAccount, (command, state) => (state.open ? refuse('account.open') : [Opened({ owner: command.owner })]));
+const account = Account.evolve({ 'account.opened': () => ({ open: true }) }).decide(OpenAccount, (command, state) =>
+  state.open ? refuse('account.open') : [Opened({ owner: command.owner })],
+);
 const Accounts = projection({ name: 'accounts', version: 1, from: [accounts], table: AccountRow });
 const accountsV1 = Accounts.on(Opened, (_row, e) => ({ id: e.stream.id }));
 
@@ -42,7 +44,15 @@ describe('options', () => {
     const options = checkOptions({ aggregates: [account], projections: [accountsV1] }, {});
     expect(options).toMatchObject({
       name: 'nest-kappa',
-      database: { url: null, dataDir: './.kappa', schema: 'kappa', viewSchema: 'public', migrate: 'auto', poolSize: 10, connectTimeoutMs: 30_000 },
+      database: {
+        url: null,
+        dataDir: './.kappa',
+        schema: 'kappa',
+        viewSchema: 'public',
+        migrate: 'auto',
+        poolSize: 10,
+        connectTimeoutMs: 30_000,
+      },
       log: { maxRecordBytes: 921_600 },
       run: { commands: true, projections: true, rest: true },
       projections: { rebuildMemoryMb: 256, standbyHours: 24, onChangedCode: 'rebuild' },
@@ -54,7 +64,14 @@ describe('options', () => {
 
   it('are all told at once, with what was probably meant', () => {
     const problems = problemsOf({
-      options: { databse: {}, url: 'x', database: { urll: 'x', poolSize: 0, migrate: 'never', schema: '' }, run: { comands: true }, projections: { rebuildMemoryMb: '1' }, commands: [] },
+      options: {
+        databse: {},
+        url: 'x',
+        database: { urll: 'x', poolSize: 0, migrate: 'never', schema: '' },
+        run: { comands: true },
+        projections: { rebuildMemoryMb: '1' },
+        commands: [],
+      },
       aggregate: [],
     });
     expect(problems).toEqual([
@@ -80,20 +97,29 @@ describe('options', () => {
   it('take what code names before the environment, and the environment before the default', () => {
     const env = { DATABASE_URL: 'postgres://env/db' };
     expect(checkOptions({ options: { database: { url: 'postgres://code/db' } } }, env).database.url).toBe('postgres://code/db');
-    expect(checkOptions({ options: { database: { dataDir: './here' } } }, env).database).toMatchObject({ url: null, dataDir: './here' });
+    expect(checkOptions({ options: { database: { dataDir: './here' } } }, env).database).toMatchObject({
+      url: null,
+      dataDir: './here',
+    });
     expect(checkOptions({}, env).database.url).toBe('postgres://env/db');
     expect(checkOptions({}, { KAPPA_DATA_DIR: '/data' }).database).toMatchObject({ url: null, dataDir: '/data' });
     expect(checkOptions({}, { DATABASE_URL: '' }).database).toMatchObject({ url: null, dataDir: './.kappa' });
   });
 
   it('refuse a server and a folder together', () => {
-    expect(problemsOf({ options: { database: { url: 'postgres://h/db', dataDir: 'd' } } })).toEqual(['database.url and database.dataDir contradict each other; name one']);
-    expect(problemsOf({}, { DATABASE_URL: 'postgres://h/db', KAPPA_DATA_DIR: 'd' })).toEqual(['DATABASE_URL and KAPPA_DATA_DIR contradict each other; unset one']);
+    expect(problemsOf({ options: { database: { url: 'postgres://h/db', dataDir: 'd' } } })).toEqual([
+      'database.url and database.dataDir contradict each other; name one',
+    ]);
+    expect(problemsOf({}, { DATABASE_URL: 'postgres://h/db', KAPPA_DATA_DIR: 'd' })).toEqual([
+      'DATABASE_URL and KAPPA_DATA_DIR contradict each other; unset one',
+    ]);
   });
 
   it('refuse production without a named database, and tell the fix', () => {
     const production = { NODE_ENV: 'production' };
-    expect(problemsOf({}, production)[0]).toMatch(/no database is named and NODE_ENV is production.*set DATABASE_URL or database\.url/);
+    expect(problemsOf({}, production)[0]).toMatch(
+      /no database is named and NODE_ENV is production.*set DATABASE_URL or database\.url/,
+    );
     expect(problemsOf({}, { ...production, DATABASE_URL: 'postgres://h/db' })).toEqual([]);
     expect(problemsOf({}, { ...production, KAPPA_DATA_DIR: '/data' })).toEqual([]);
     expect(problemsOf({ options: { database: { dataDir: '/data' } } }, production)).toEqual([]);
@@ -102,22 +128,34 @@ describe('options', () => {
 
   it('choose what a process does by code, else by KAPPA_RUN', () => {
     expect(checkOptions({}, { KAPPA_RUN: 'commands, rest' }).run).toEqual({ commands: true, projections: false, rest: true });
-    expect(checkOptions({ options: { run: { projections: true } } }, { KAPPA_RUN: 'commands' }).run).toEqual({ commands: false, projections: true, rest: false });
+    expect(checkOptions({ options: { run: { projections: true } } }, { KAPPA_RUN: 'commands' }).run).toEqual({
+      commands: false,
+      projections: true,
+      rest: false,
+    });
     expect(problemsOf({}, { KAPPA_RUN: 'projection' })).toEqual(['KAPPA_RUN=projection is unknown; did you mean projections?']);
   });
 });
 
 describe('definitions', () => {
   it('may be listed by several modules', () => {
-    expect(checkOptions({ aggregates: [account, account], projections: [accountsV1, accountsV1] }, {}).definitions).toMatchObject({ aggregates: [account], projections: [accountsV1] });
+    expect(
+      checkOptions({ aggregates: [account, account], projections: [accountsV1, accountsV1] }, {}).definitions,
+    ).toMatchObject({ aggregates: [account], projections: [accountsV1] });
   });
 
   it('that are declared twice are all told', () => {
     const again = topic('accounts', { partitions: 3, events: [Opened] });
-    const other = aggregate({ name: 'other', topic: accounts, id: 'accountId', initialState: () => null }).evolve({ 'account.opened': () => null });
+    const other = aggregate({ name: 'other', topic: accounts, id: 'accountId', initialState: () => null }).evolve({
+      'account.opened': () => null,
+    });
     const problems = problemsOf({
       aggregates: [account, Account.evolve({ 'account.opened': () => ({ open: true }) }), other.decide(OpenAccount, () => [])],
-      projections: [accountsV1, Accounts.on(Opened, () => null), projection({ name: 'more', version: 1, from: [again], table: AccountRow }).on(Opened, () => null)],
+      projections: [
+        accountsV1,
+        Accounts.on(Opened, () => null),
+        projection({ name: 'more', version: 1, from: [again], table: AccountRow }).on(Opened, () => null),
+      ],
     });
     expect(problems).toEqual([
       'aggregate account is declared twice; give each its own name',
@@ -131,8 +169,21 @@ describe('definitions', () => {
     const OpenedToo = event('account.opened', type<{ name: string }>());
     const twin = topic('accounts', { partitions: 2, events: [OpenedToo] });
     const archive = topic('archive', { partitions: 2, events: [OpenedToo] });
-    const both = projection({ name: 'both', version: 1, from: [accounts, archive as unknown as typeof accounts], table: AccountRow }).on(Opened, () => null);
-    expect(problemsOf({ aggregates: [account], projections: [both, projection({ name: 'twin', version: 1, from: [twin], table: AccountRow }).on(OpenedToo, () => null)] })).toEqual([
+    const both = projection({
+      name: 'both',
+      version: 1,
+      from: [accounts, archive as unknown as typeof accounts],
+      table: AccountRow,
+    }).on(Opened, () => null);
+    expect(
+      problemsOf({
+        aggregates: [account],
+        projections: [
+          both,
+          projection({ name: 'twin', version: 1, from: [twin], table: AccountRow }).on(OpenedToo, () => null),
+        ],
+      }),
+    ).toEqual([
       'topic accounts is declared twice, with two declarations of account.opened; declare it once and import it',
       'projection both version 1 reads two different declarations of event account.opened; declare it once and import it',
     ]);
@@ -146,7 +197,10 @@ describe('definitions', () => {
   });
 
   it('that are no definitions are told with what to list instead', () => {
-    const problems = problemsOf({ aggregates: [Account, undefined, accountsV1, class Plain {}], projections: [Accounts, 'fines'] });
+    const problems = problemsOf({
+      aggregates: [Account, undefined, accountsV1, class Plain {}],
+      projections: [Accounts, 'fines'],
+    });
     expect(problems[0]).toMatch(/^aggregates\[0\]: .*without \.evolve/);
     expect(problems[1]).toMatch(/^aggregates\[1\]: .*undefined.*circular/);
     expect(problems[2]).toMatch(/^aggregates\[2\]: .*of kind projection/);

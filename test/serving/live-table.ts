@@ -1,6 +1,5 @@
 import { Database } from '../../src/database/database.js';
 import { Migrator } from '../../src/database/migrator.js';
-import type { TopicName } from '../../src/kernel/names.js';
 import { kappaMigrations } from '../../src/modules/kappa/migrations.js';
 import type { Build } from '../../src/modules/projections/build.js';
 import { BuildStore } from '../../src/modules/projections/build-store.js';
@@ -43,21 +42,39 @@ export async function liveTables(options: { readonly schema?: string } = {}): Pr
       const table = tableDefinition(projection);
       const { shape, code } = fingerprintOf(projection, table);
       const topics = projection.from.map(({ name, partitions }) => ({
-        description: { name: name as TopicName, partitions, retention: null, incarnation: '1' },
+        description: { name, partitions, retention: null, incarnation: '1' },
         begins: Array.from({ length: partitions }, () => 0),
       }));
-      const build = await builds.create({ projection: projection.name, version: projection.version, shape, code, swapWhenReady: false, swapGroup: null, state: 'planned', topics, log: { driver: 'postgres', cluster: 'test' } });
+      const build = await builds.create({
+        projection: projection.name,
+        version: projection.version,
+        shape,
+        code,
+        swapWhenReady: false,
+        swapGroup: null,
+        state: 'planned',
+        topics,
+        log: { driver: 'postgres', cluster: 'test' },
+      });
       const physical = createBuildTable(database.schema, build.tableName, table);
       await physical.create(database);
       await physical.createKey(database);
-      if (rows.length > 0) await physical.upsert(database, rows.map((row) => physical.codec.canonical(row)));
+      if (rows.length > 0)
+        await physical.upsert(
+          database,
+          rows.map((row) => physical.codec.canonical(row)),
+        );
       return build;
     },
     swapTo: async (build) => {
       await database.query(`update projections set active_build = $2 where name = $1`, [build.projection, build.id]);
     },
     advance: async (build, partition, nextOffset) => {
-      await database.query(`update progress set next_offset = $3 where build_id = $1 and partition = $2`, [build.id, partition, nextOffset]);
+      await database.query(`update progress set next_offset = $3 where build_id = $1 and partition = $2`, [
+        build.id,
+        partition,
+        nextOffset,
+      ]);
     },
     drop: async (build) => {
       await database.query(`drop table "${build.tableName}"`);

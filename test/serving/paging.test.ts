@@ -29,7 +29,13 @@ const thing = fc.record({
   note: fc.constantFrom(null, '', 'b', 'B', 'a b'),
 });
 const direction = fc.constantFrom('asc' as const, 'desc' as const);
-const sort = fc.uniqueArray(fc.record({ by: fc.constantFrom('a' as const, 'b' as const, 'at' as const, 'amount' as const, 'done' as const, 'note' as const), direction }), { maxLength: 3, selector: ({ by }) => by });
+const sort = fc.uniqueArray(
+  fc.record({
+    by: fc.constantFrom('a' as const, 'b' as const, 'at' as const, 'amount' as const, 'done' as const, 'note' as const),
+    direction,
+  }),
+  { maxLength: 3, selector: ({ by }) => by },
+);
 const where = fc.constantFrom({}, { done: true }, { note: null }, { note: 'b', done: false }, { amount: '1.1' });
 
 describe('pages', () => {
@@ -48,7 +54,7 @@ describe('pages', () => {
       fc.asyncProperty(sort, where, fc.integer({ min: 1, max: 40 }), async (by, filter, limit) => {
         const whole = await reader.list({ sort: by, where: filter, limit: 1_000 });
         const paged = [];
-        for (let cursor: string | null | undefined; cursor !== null; ) {
+        for (let cursor: string | null | undefined; cursor !== null;) {
           const page = await reader.list({ sort: by, where: filter, limit, ...(cursor === undefined ? {} : { cursor }) });
           expect(page.rows.length).toBeLessThanOrEqual(limit);
           paged.push(...page.rows);
@@ -65,7 +71,10 @@ describe('pages', () => {
 
   it('go on after a row that was removed meanwhile', async () => {
     const Removed = projection({ name: 'removed', version: 1, from: [things], table: ThingRow });
-    const build = await tables.build(Removed, Array.from({ length: 6 }, (_, b) => ({ a: 'x', b, at: null, amount: null, done: true, note: null })));
+    const build = await tables.build(
+      Removed,
+      Array.from({ length: 6 }, (_, b) => ({ a: 'x', b, at: null, amount: null, done: true, note: null })),
+    );
     await tables.swapTo(build);
     const reader = tables.reader(Removed);
     const first = await reader.list({ limit: 2, sort: [{ by: 'note', direction: 'desc' }] });
@@ -83,13 +92,20 @@ describe('pages', () => {
     const { cursor } = await reader.list({ limit: 1, where: { done: true }, sort: [{ by: 'amount' }] });
     if (cursor === null) throw new Error('a page follows');
     const bad = { code: 'KAPPA_BAD_CURSOR' };
-    await expect(reader.list({ limit: 1, where: { done: true }, sort: [{ by: 'amount' }], cursor })).resolves.toMatchObject({ rows: [{ b: 1 }] });
+    await expect(reader.list({ limit: 1, where: { done: true }, sort: [{ by: 'amount' }], cursor })).resolves.toMatchObject({
+      rows: [{ b: 1 }],
+    });
     await expect(reader.list({ where: { done: false }, sort: [{ by: 'amount' }], cursor })).rejects.toMatchObject(bad);
-    await expect(reader.list({ where: { done: true }, sort: [{ by: 'amount', direction: 'desc' }], cursor })).rejects.toMatchObject(bad);
+    await expect(
+      reader.list({ where: { done: true }, sort: [{ by: 'amount', direction: 'desc' }], cursor }),
+    ).rejects.toMatchObject(bad);
     await expect(reader.list({ where: { done: true }, sort: [{ by: 'b' }], cursor })).rejects.toMatchObject(bad);
-    await expect(tables.reader(Things).list({ where: { done: true }, sort: [{ by: 'amount' }], cursor })).rejects.toMatchObject(bad);
+    await expect(tables.reader(Things).list({ where: { done: true }, sort: [{ by: 'amount' }], cursor })).rejects.toMatchObject(
+      bad,
+    );
     const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    const forged = (place: unknown[]): string => Buffer.from(JSON.stringify([...parts.slice(0, 2), ...place])).toString('base64url');
+    const forged = (place: unknown[]): string =>
+      Buffer.from(JSON.stringify([...parts.slice(0, 2), ...place])).toString('base64url');
     const list = (given: string) => reader.list({ where: { done: true }, sort: [{ by: 'amount' }], cursor: given });
     await expect(list(forged(['1 or 1=1', 'x', '1']))).rejects.toMatchObject(bad);
     await expect(list(forged(['1', 'x', 'x']))).rejects.toMatchObject(bad);

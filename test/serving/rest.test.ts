@@ -68,7 +68,10 @@ class ThrowingController {
 @Module({
   imports: [
     KappaRestModule.forFeature([Sales, Unbuilt]),
-    KappaRestModule.forFeature([Notes], { path: 'api/v2', tenant: (request: { headers: Record<string, string> }) => request.headers['x-tenant'] ?? null }),
+    KappaRestModule.forFeature([Notes], {
+      path: 'api/v2',
+      tenant: (request: { headers: Record<string, string> }) => request.headers['x-tenant'] ?? null,
+    }),
   ],
   controllers: [ThrowingController],
 })
@@ -81,7 +84,10 @@ describe('REST', () => {
   let build: Build;
   let servesRest = true;
 
-  const get = async (path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: unknown; headers: Headers }> => {
+  const get = async (
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: unknown; headers: Headers }> => {
     const response = await fetch(`${base}${path}`, { headers });
     return { status: response.status, body: await response.json(), headers: response.headers };
   };
@@ -89,12 +95,25 @@ describe('REST', () => {
   beforeAll(async () => {
     tables = await liveTables();
     build = await tables.build(Sales, [
-      { product: 'mug', day: 1, amount: '12.50', count: 9007199254740993n, open: true, soldAt: new Date('2024-06-01T10:00:00Z'), raw: Buffer.from('hi') },
+      {
+        product: 'mug',
+        day: 1,
+        amount: '12.50',
+        count: 9007199254740993n,
+        open: true,
+        soldAt: new Date('2024-06-01T10:00:00Z'),
+        raw: Buffer.from('hi'),
+      },
       { product: 'mug', day: 2, amount: '7', count: 2n, open: false, soldAt: new Date(0), raw: null },
       { product: 'a,b/c %', day: 1, amount: '0', count: 0n, open: true, soldAt: new Date(0), raw: null },
     ]);
     await tables.swapTo(build);
-    await tables.swapTo(await tables.build(Notes, [{ id: 'n,1', tenant: 'a', text: 'of a' }, { id: 'n,1', tenant: 'b', text: 'of b' }]));
+    await tables.swapTo(
+      await tables.build(Notes, [
+        { id: 'n,1', tenant: 'a', text: 'of a' },
+        { id: 'n,1', tenant: 'b', text: 'of b' },
+      ]),
+    );
     app = (await Test.createTestingModule({ imports: [AppModule] }).compile()).createNestApplication({ logger: false });
     app.get(Readers, { strict: false }).connect({
       reader: (wanted) => tables.reader(wanted),
@@ -113,16 +132,34 @@ describe('REST', () => {
   it('answers one row with version and position', async () => {
     expect(await get('/api/sales/mug,1')).toMatchObject({
       status: 200,
-      body: { data: { product: 'mug', day: 1, amount: '12.50', count: '9007199254740993', open: true, soldAt: '2024-06-01T10:00:00.000Z', raw: 'aGk=' }, version: 1, position: 'sales/0:0' },
+      body: {
+        data: {
+          product: 'mug',
+          day: 1,
+          amount: '12.50',
+          count: '9007199254740993',
+          open: true,
+          soldAt: '2024-06-01T10:00:00.000Z',
+          raw: 'aGk=',
+        },
+        version: 1,
+        position: 'sales/0:0',
+      },
     });
   });
 
   it('takes the parts of a key as they were sent, commas and slashes encoded', async () => {
-    expect(await get(`/api/sales/${encodeURIComponent('a,b/c %')},1`)).toMatchObject({ status: 200, body: { data: { amount: '0.00' } } });
+    expect(await get(`/api/sales/${encodeURIComponent('a,b/c %')},1`)).toMatchObject({
+      status: 200,
+      body: { data: { amount: '0.00' } },
+    });
   });
 
   it('answers 404 with a code where there is no row', async () => {
-    expect(await get('/api/sales/mug,3')).toMatchObject({ status: 404, body: { statusCode: 404, code: 'KAPPA_NOT_FOUND', message: expect.stringContaining('product mug, day 3') as string } });
+    expect(await get('/api/sales/mug,3')).toMatchObject({
+      status: 404,
+      body: { statusCode: 404, code: 'KAPPA_NOT_FOUND', message: expect.stringContaining('product mug, day 3') as string },
+    });
   });
 
   it('answers pages that filter, sort and go on', async () => {
@@ -133,7 +170,9 @@ describe('REST', () => {
     expect(next).toMatchObject({ data: [{ amount: '0.00' }], cursor: null, version: 1, position: 'sales/0:0' });
     expect(((await get('/api/sales?product=mug&open=false&count=2')).body as RestPage).data).toMatchObject([{ day: 2 }]);
     expect(((await get('/api/sales?amount=12.5')).body as RestPage).data).toHaveLength(1);
-    expect(((await get('/api/sales?soldAt=2024-06-01T12:00:00%2B02:00')).body as RestPage).data).toMatchObject([{ product: 'mug', day: 1 }]);
+    expect(((await get('/api/sales?soldAt=2024-06-01T12:00:00%2B02:00')).body as RestPage).data).toMatchObject([
+      { product: 'mug', day: 1 },
+    ]);
     expect(((await get('/api/sales?at=')).body as RestPage).data).toHaveLength(3);
   });
 

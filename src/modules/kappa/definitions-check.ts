@@ -23,7 +23,8 @@ export function checkDefinitions(given: KappaDefinitions, problems: string[]): R
   twice(projections, ({ name, version }) => `projection ${name} version ${version}`, 'raise the version of one', problems);
   checkCommands(aggregates, problems);
   for (const definition of projections) checkProjection(definition, problems);
-  for (const name of new Set(projections.map((one) => one.name))) if (!isIdentifier(name)) problems.push(`projection ${name} cannot name a view; use at most 63 bytes`);
+  for (const name of new Set(projections.map((one) => one.name)))
+    if (!isIdentifier(name)) problems.push(`projection ${name} cannot name a view; use at most 63 bytes`);
   const topics = [...aggregates.map(({ topic }) => topic), ...projections.flatMap(({ from }) => from)];
   checkTopics(topics, problems);
   for (const { name, version, from } of projections) checkEventsOf(`projection ${name} version ${version}`, from, problems);
@@ -50,7 +51,8 @@ function resolve<D>(list: string, entries: unknown, definitionOf: (entry: unknow
 
 function aggregateOf(entry: unknown): AggregateDefinition {
   const kind = kindOf(entry);
-  if (kind === 'aggregate-builder') throw wrongEntry('is an aggregate without .evolve(…)', 'List what .evolve(…).decide(…) returns.');
+  if (kind === 'aggregate-builder')
+    throw wrongEntry('is an aggregate without .evolve(…)', 'List what .evolve(…).decide(…) returns.');
   if (kind !== 'aggregate' && kind !== 'class') throw wrongEntry(`is ${describe(entry)}, not an aggregate`, adviceFor(entry));
   return aggregateDefinition(entry as AggregateDefinition | (new () => object));
 }
@@ -71,16 +73,23 @@ function wrongEntry(what: string, nextStep: string): KappaError {
 }
 
 function describe(entry: unknown): string {
-  return kindOf(entry) === null ? (entry === null || typeof entry !== 'object' ? String(entry) : 'an object') : `of kind ${kindOf(entry)}`;
+  return kindOf(entry) === null
+    ? entry === null || typeof entry !== 'object'
+      ? String(entry)
+      : 'an object'
+    : `of kind ${kindOf(entry)}`;
 }
 
 function adviceFor(entry: unknown): string {
-  return entry === undefined ? 'An import may be circular: move the definition to a file of its own.' : 'List definitions or decorated classes.';
+  return entry === undefined
+    ? 'An import may be circular: move the definition to a file of its own.'
+    : 'List definitions or decorated classes.';
 }
 
 function twice<D>(definitions: readonly D[], nameOf: (definition: D) => string, advice: string, problems: string[]): void {
   const names = definitions.map(nameOf);
-  for (const name of new Set(names.filter((one, index) => names.indexOf(one) !== index))) problems.push(`${name} is declared twice; ${advice}`);
+  for (const name of new Set(names.filter((one, index) => names.indexOf(one) !== index)))
+    problems.push(`${name} is declared twice; ${advice}`);
 }
 
 function checkCommands(aggregates: readonly AggregateDefinition[], problems: string[]): void {
@@ -88,7 +97,8 @@ function checkCommands(aggregates: readonly AggregateDefinition[], problems: str
   for (const { name, commands } of aggregates) {
     for (const { command, commandName } of commands) {
       const owner = owners.get(command);
-      if (owner !== undefined && owner !== name) problems.push(`command ${commandName} is decided by the aggregates ${owner} and ${name}; a command belongs to one`);
+      if (owner !== undefined && owner !== name)
+        problems.push(`command ${commandName} is decided by the aggregates ${owner} and ${name}; a command belongs to one`);
       owners.set(command, name);
     }
   }
@@ -96,7 +106,8 @@ function checkCommands(aggregates: readonly AggregateDefinition[], problems: str
 
 function checkProjection(definition: ProjectionDefinition, problems: string[]): void {
   const { name, version, handlers } = definition;
-  if (handlers.length === 0) problems.push(`projection ${name} version ${version} has no handlers; add .on(…), and list what it returns`);
+  if (handlers.length === 0)
+    problems.push(`projection ${name} version ${version} has no handlers; add .on(…), and list what it returns`);
   try {
     tableDefinition(definition);
   } catch (error) {
@@ -119,7 +130,11 @@ function checkTopics(topics: readonly AnyTopic[], problems: string[]): void {
 }
 
 function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
-  const events = (topic: AnyTopic): string => topic.events.map(({ type, version }) => `${type}@${version}`).sort().join(', ');
+  const events = (topic: AnyTopic): string =>
+    topic.events
+      .map(({ type, version }) => `${type}@${version}`)
+      .sort()
+      .join(', ');
   if (a.partitions !== b.partitions) return `${a.partitions} and ${b.partitions} partitions`;
   if (events(a) !== events(b)) return `different events: ${events(a)}, and ${events(b)}`;
   if (a.retention?.ms !== b.retention?.ms || a.retention?.bytes !== b.retention?.bytes) return 'different retention';
@@ -129,7 +144,8 @@ function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
 /** A projection knows an event by its type alone, so one type cannot be declared twice in what it reads. */
 function checkEventsOf(what: string, from: readonly AnyTopic[], problems: string[]): void {
   const clash = new Set(from.map(({ name }) => name)).size === from.length ? clashOf(from) : null;
-  if (clash !== null) problems.push(`${what} reads two different declarations of event ${clash}; declare it once and import it`);
+  if (clash !== null)
+    problems.push(`${what} reads two different declarations of event ${clash}; declare it once and import it`);
 }
 
 function clashOf(topics: readonly AnyTopic[]): string | null {

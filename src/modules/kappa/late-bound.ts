@@ -1,5 +1,12 @@
 /** Nest asks every provider for these; a stand-in that answered would be taken to have them. */
-const NEST_HOOKS: ReadonlySet<PropertyKey> = new Set(['then', 'onModuleInit', 'onApplicationBootstrap', 'onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown']);
+const NEST_HOOKS: ReadonlySet<PropertyKey> = new Set([
+  'then',
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+]);
 
 /**
  * A stand-in for what exists only after the start, so that it can be injected before: each use asks `find`, which throws while
@@ -8,7 +15,8 @@ const NEST_HOOKS: ReadonlySet<PropertyKey> = new Set(['then', 'onModuleInit', 'o
 export function lateBound<T extends object>(type: abstract new (...args: never[]) => T, find: () => T): T {
   return new Proxy(Object.create(type.prototype as object) as T, {
     get(self, name, receiver) {
-      if (typeof name === 'symbol' || NEST_HOOKS.has(name) || name === 'constructor') return Reflect.get(self, name, receiver) as unknown;
+      if (typeof name === 'symbol' || NEST_HOOKS.has(name) || name === 'constructor')
+        return Reflect.get(self, name, receiver) as unknown;
       const late = find();
       const value = Reflect.get(late, name, late) as unknown;
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(late) : value;

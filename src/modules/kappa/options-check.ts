@@ -22,7 +22,11 @@ export interface ResolvedOptions {
   };
   readonly log: { readonly maxRecordBytes: number };
   readonly run: { readonly commands: boolean; readonly projections: boolean; readonly rest: boolean };
-  readonly projections: { readonly rebuildMemoryMb: number; readonly standbyHours: number; readonly onChangedCode: 'rebuild' | 'warn' };
+  readonly projections: {
+    readonly rebuildMemoryMb: number;
+    readonly standbyHours: number;
+    readonly onChangedCode: 'rebuild' | 'warn';
+  };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
   readonly definitions: ResolvedDefinitions;
 }
@@ -36,7 +40,15 @@ const DEFAULT_DATA_DIR = './.kappa';
 
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
   name: text,
-  database: { url: postgresUrl, dataDir: text, schema: identifier, viewSchema: identifier, migrate: oneOf('auto', 'check'), poolSize: whole(2, 1_000), connectTimeoutMs: whole(0, 3_600_000) },
+  database: {
+    url: postgresUrl,
+    dataDir: text,
+    schema: identifier,
+    viewSchema: identifier,
+    migrate: oneOf('auto', 'check'),
+    poolSize: whole(2, 1_000),
+    connectTimeoutMs: whole(0, 3_600_000),
+  },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: { commands: flag, projections: flag, rest: flag },
   projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
@@ -53,7 +65,8 @@ const CONFIG_NAMES = ['options', 'aggregates', 'projections'];
 export function checkOptions(config: KappaConfig, env: Env = process.env): ResolvedOptions {
   const problems: string[] = [];
   for (const name of Object.keys(config)) {
-    if (!CONFIG_NAMES.includes(name)) problems.push(unknownName(name, CONFIG_NAMES, name in SECTIONS ? `options.${name}` : null));
+    if (!CONFIG_NAMES.includes(name))
+      problems.push(unknownName(name, CONFIG_NAMES, name in SECTIONS ? `options.${name}` : null));
   }
   const options = checkShape(config.options, problems);
   const run = resolveRun(options.run, env['KAPPA_RUN'], problems);
@@ -94,7 +107,12 @@ function checkShape(given: unknown, problems: string[]): KappaOptions {
   return sound;
 }
 
-function checkSection(section: string, given: unknown, checks: Readonly<Record<string, Check>>, problems: string[]): Record<string, unknown> {
+function checkSection(
+  section: string,
+  given: unknown,
+  checks: Readonly<Record<string, Check>>,
+  problems: string[],
+): Record<string, unknown> {
   const sound: Record<string, unknown> = {};
   if (given === undefined) return sound;
   if (!isObject(given)) {
@@ -109,14 +127,25 @@ function checkSection(section: string, given: unknown, checks: Readonly<Record<s
   return sound;
 }
 
-function checkValue(name: string, path: string, value: unknown, check: Check, sound: Record<string, unknown>, problems: string[]): void {
+function checkValue(
+  name: string,
+  path: string,
+  value: unknown,
+  check: Check,
+  sound: Record<string, unknown>,
+  problems: string[],
+): void {
   if (value === undefined) return;
   const wrong = check(value);
   if (wrong === null) sound[name] = value;
   else problems.push(`${path} is ${check === postgresUrl ? 'no such URL' : shown(value)}; ${wrong}`);
 }
 
-function resolveRun(given: KappaRunOptions | undefined, fromEnv: string | undefined, problems: string[]): ResolvedOptions['run'] {
+function resolveRun(
+  given: KappaRunOptions | undefined,
+  fromEnv: string | undefined,
+  problems: string[],
+): ResolvedOptions['run'] {
   const all = { commands: true, projections: true, rest: true };
   if (given !== undefined) {
     return { commands: given.commands ?? false, projections: given.projections ?? false, rest: given.rest ?? false };
@@ -132,15 +161,19 @@ function resolveRun(given: KappaRunOptions | undefined, fromEnv: string | undefi
 function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string[]): ResolvedOptions['database'] {
   const fromEnv = { url: env['DATABASE_URL'] || undefined, dataDir: env['KAPPA_DATA_DIR'] || undefined };
   const inCode = given.url !== undefined || given.dataDir !== undefined;
-  if (given.url !== undefined && given.dataDir !== undefined) problems.push('database.url and database.dataDir contradict each other; name one');
-  if (!inCode && fromEnv.url !== undefined && fromEnv.dataDir !== undefined) problems.push('DATABASE_URL and KAPPA_DATA_DIR contradict each other; unset one');
+  if (given.url !== undefined && given.dataDir !== undefined)
+    problems.push('database.url and database.dataDir contradict each other; name one');
+  if (!inCode && fromEnv.url !== undefined && fromEnv.dataDir !== undefined)
+    problems.push('DATABASE_URL and KAPPA_DATA_DIR contradict each other; unset one');
   if (!inCode && fromEnv.url !== undefined) {
     const wrong = postgresUrl(fromEnv.url);
     if (wrong !== null) problems.push(`DATABASE_URL is no such URL; ${wrong}`);
   }
   const { url, dataDir } = inCode ? given : fromEnv;
   if (url === undefined && dataDir === undefined && env['NODE_ENV'] === 'production') {
-    problems.push('no database is named and NODE_ENV is production: events would be written to the disk of this container; set DATABASE_URL or database.url, or name a lasting folder by KAPPA_DATA_DIR or database.dataDir');
+    problems.push(
+      'no database is named and NODE_ENV is production: events would be written to the disk of this container; set DATABASE_URL or database.url, or name a lasting folder by KAPPA_DATA_DIR or database.dataDir',
+    );
   }
   return {
     url: url ?? null,
@@ -156,14 +189,20 @@ function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string
 /** The error that tells all problems at once. */
 export function badOptions(problems: readonly string[]): KappaError {
   const list = problems.map((problem) => `\n  - ${problem}`).join('');
-  return new KappaError('KAPPA_BAD_OPTIONS', `${problems.length === 1 ? 'one problem' : `${problems.length} problems`} in the options or definitions:${list}\n`, {
-    facts: { problems },
-    nextStep: 'Correct what is named, in KappaModule.forRoot and forFeature, in kappa.config.ts or in the environment.',
-  });
+  return new KappaError(
+    'KAPPA_BAD_OPTIONS',
+    `${problems.length === 1 ? 'one problem' : `${problems.length} problems`} in the options or definitions:${list}\n`,
+    {
+      facts: { problems },
+      nextStep: 'Correct what is named, in KappaModule.forRoot and forFeature, in kappa.config.ts or in the environment.',
+    },
+  );
 }
 
 function unknownName(path: string, known: readonly string[], instead: string | null, name = path): string {
-  return instead === null ? `${path} is unknown${didYouMean(name, known)}` : `${path} is unknown here; did you mean ${instead}?`;
+  return instead === null
+    ? `${path} is unknown${didYouMean(name, known)}`
+    : `${path} is unknown here; did you mean ${instead}?`;
 }
 
 /** The section an option belongs to that was written one level too high: `url` → `database.url`. */
@@ -194,11 +233,15 @@ function oneOf(...allowed: readonly string[]): Check {
 }
 
 function whole(from: number, to: number): Check {
-  return (value) => (Number.isInteger(value) && Number(value) >= from && Number(value) <= to ? null : `must be a whole number from ${from} to ${to}`);
+  return (value) =>
+    Number.isInteger(value) && Number(value) >= from && Number(value) <= to
+      ? null
+      : `must be a whole number from ${from} to ${to}`;
 }
 
 function atLeast(from: number): Check {
-  return (value) => (typeof value === 'number' && Number.isFinite(value) && value >= from ? null : `must be a number from ${from}`);
+  return (value) =>
+    typeof value === 'number' && Number.isFinite(value) && value >= from ? null : `must be a number from ${from}`;
 }
 
 function identifier(value: unknown): string | null {

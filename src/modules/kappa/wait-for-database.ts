@@ -18,14 +18,17 @@ const SAY_EVERY_MS = 5_000;
  * Connects, and waits with words while the database is away: it may be starting beside this process.
  * @throws KAPPA_DATABASE_UNREACHABLE after `timeoutMs`; at once what waiting does not mend (login, missing database, too old).
  */
-export async function waitForDatabase(database: { readonly url: string; start(): Promise<void> }, { timeoutMs, logger, signal }: WaitForDatabaseOptions): Promise<void> {
+export async function waitForDatabase(
+  database: { readonly url: string; start(): Promise<void> },
+  { timeoutMs, logger, signal }: WaitForDatabaseOptions,
+): Promise<void> {
   const began = Date.now();
   let said = -Infinity;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal?.throwIfAborted();
     const error = await database.start().then(
       () => null,
-      (reason: unknown) => reason,
+      (reason: unknown) => reason as Error,
     );
     const waitedMs = Date.now() - began;
     if (error === null) {
@@ -35,7 +38,9 @@ export async function waitForDatabase(database: { readonly url: string; start():
     if (!(error instanceof KappaError) || error.code !== 'KAPPA_DATABASE_UNREACHABLE') throw error;
     if (waitedMs + pauseMs > timeoutMs) throw givenUp(error, database.url, waitedMs);
     if (Date.now() - said >= SAY_EVERY_MS) {
-      logger.warn(`waiting for PostgreSQL at ${whereOf(database.url)}: ${reasonOf(error)} (${seconds(waitedMs)} of ${seconds(timeoutMs)} s)`);
+      logger.warn(
+        `waiting for PostgreSQL at ${whereOf(database.url)}: ${reasonOf(error)} (${seconds(waitedMs)} of ${seconds(timeoutMs)} s)`,
+      );
       said = Date.now();
     }
     await sleep(pauseMs, undefined, signal ? { signal } : {});
@@ -43,16 +48,21 @@ export async function waitForDatabase(database: { readonly url: string; start():
 }
 
 function givenUp(error: KappaError, url: string, waitedMs: number): KappaError {
-  return new KappaError('KAPPA_DATABASE_UNREACHABLE', `PostgreSQL at ${whereOf(url)} did not answer within ${seconds(waitedMs)} s: ${reasonOf(error)}`, {
-    facts: { where: whereOf(url), waitedMs },
-    nextStep: 'Start it, or correct database.url (DATABASE_URL).',
-    cause: error,
-  });
+  return new KappaError(
+    'KAPPA_DATABASE_UNREACHABLE',
+    `PostgreSQL at ${whereOf(url)} did not answer within ${seconds(waitedMs)} s: ${reasonOf(error)}`,
+    {
+      facts: { where: whereOf(url), waitedMs },
+      nextStep: 'Start it, or correct database.url (DATABASE_URL).',
+      cause: error,
+    },
+  );
 }
 
 function reasonOf(error: KappaError): string {
   const { cause } = error;
-  if (cause instanceof AggregateError) return cause.errors.map((each: unknown) => (each instanceof Error ? each.message : String(each))).join(', ');
+  if (cause instanceof AggregateError)
+    return cause.errors.map((each: unknown) => (each instanceof Error ? each.message : String(each))).join(', ');
   return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }
 

@@ -22,10 +22,11 @@ export function encodeCursor(scope: CursorScope, place: CursorPlace): string {
 /** @throws KAPPA_BAD_CURSOR for anything that {@link encodeCursor} did not make for this very scope. */
 export function decodeCursor(scope: CursorScope, cursor: string): CursorPlace {
   const parts = parse(cursor);
-  if (parts === null || parts.length !== 2 + scope.sort.length || parts[0] !== FORMAT) throw badCursor('is not one that a page returned');
+  if (parts?.length !== 2 + scope.sort.length || parts[0] !== FORMAT) throw badCursor('is not one that a page returned');
   if (parts[1] !== scopeHash(scope)) throw badCursor('belongs to another projection, filter or sort');
   const place = parts.slice(2);
-  if (!place.every((text): text is string | null => text === null || typeof text === 'string')) throw badCursor('is not one that a page returned');
+  if (!place.every((text): text is string | null => text === null || typeof text === 'string'))
+    throw badCursor('is not one that a page returned');
   return place;
 }
 
@@ -45,5 +46,8 @@ function parse(cursor: string): readonly unknown[] | null {
 
 function scopeHash(scope: CursorScope): string {
   const where = [...scope.where].sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify([scope.projection, scope.tenant, where, scope.sort])).digest('base64url').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([scope.projection, scope.tenant, where, scope.sort]))
+    .digest('base64url')
+    .slice(0, 16);
 }

@@ -10,6 +10,8 @@ export function readerToken(projection: Pick<ReadableProjection<unknown>, 'name'
 }
 
 /** `constructor(@InjectReader(Fines) private readonly fines: Reader<FineRow>)`, in a module that imports the projection by `KappaModule.forFeature`. */
-export function InjectReader(projection: Pick<ReadableProjection<unknown>, 'name' | 'version'>): ParameterDecorator & PropertyDecorator {
+export function InjectReader(
+  projection: Pick<ReadableProjection<unknown>, 'name' | 'version'>,
+): ParameterDecorator & PropertyDecorator {
   return Inject(readerToken(projection));
 }

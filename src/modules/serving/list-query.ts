@@ -27,11 +27,15 @@ export interface CheckedList {
 export function checkList(projection: string, table: TableDefinition, tenant: Equality | null, input: ListInput): CheckedList {
   const where = Object.entries(input.where ?? {}).map(([field, value]) => {
     const column = scalarColumn(projection, table, field, 'filter');
-    if (column === tenant?.column) throw badQuery(projection, field, 'names the tenant', 'Give the tenant as an option of the read.');
+    if (column === tenant?.column)
+      throw badQuery(projection, field, 'names the tenant', 'Give the tenant as an option of the read.');
     return { column, text: value === null ? null : valueText(projection, column, value, 'KAPPA_BAD_QUERY') };
   });
   const sort = withKey(
-    (input.sort ?? []).map(({ by, direction }) => ({ column: scalarColumn(projection, table, by, 'sort'), direction: checkedDirection(projection, by, direction) })),
+    (input.sort ?? []).map(({ by, direction }) => ({
+      column: scalarColumn(projection, table, by, 'sort'),
+      direction: checkedDirection(projection, by, direction),
+    })),
     table,
   );
   const scope: CursorScope = {
@@ -40,8 +44,11 @@ export function checkList(projection: string, table: TableDefinition, tenant: Eq
     where: where.map(({ column, text }) => [column.name, text]),
     sort: sort.map(({ column, direction }) => [column.name, direction]),
   };
-  const after = input.cursor === undefined ? null : decodeCursor(scope, String(input.cursor));
-  return { query: { where: tenant === null ? where : [tenant, ...where], sort, limit: checkedLimit(projection, input.limit), after }, scope };
+  const after = input.cursor === undefined ? null : decodeCursor(scope, input.cursor);
+  return {
+    query: { where: tenant === null ? where : [tenant, ...where], sort, limit: checkedLimit(projection, input.limit), after },
+    scope,
+  };
 }
 
 /** The key is appended in the last term's direction, so that one index can serve the whole order. */
@@ -49,7 +56,10 @@ function withKey(sort: readonly SortTerm[], table: TableDefinition): readonly So
   const seen = new Set<ColumnDefinition>();
   const unique = sort.filter(({ column }) => !seen.has(column) && seen.add(column));
   const direction = unique.at(-1)?.direction ?? 'asc';
-  return [...unique, ...table.columns.filter((column) => column.isKey && !seen.has(column)).map((column): SortTerm => ({ column, direction }))];
+  return [
+    ...unique,
+    ...table.columns.filter((column) => column.isKey && !seen.has(column)).map((column): SortTerm => ({ column, direction })),
+  ];
 }
 
 function scalarColumn(projection: string, table: TableDefinition, field: string, use: 'filter' | 'sort'): ColumnDefinition {
@@ -58,7 +68,13 @@ function scalarColumn(projection: string, table: TableDefinition, field: string,
     const known = table.columns.map(({ property }) => property);
     throw badQuery(projection, field, `is no field${didYouMean(field, known)}`, 'Use one of the fields there are.', known);
   }
-  if (OPAQUE.has(column.value)) throw badQuery(projection, field, `is ${column.type}; it cannot be used to ${use}`, 'Use another field, or a column made for it.');
+  if (OPAQUE.has(column.value))
+    throw badQuery(
+      projection,
+      field,
+      `is ${column.type}; it cannot be used to ${use}`,
+      'Use another field, or a column made for it.',
+    );
   return column;
 }
 
@@ -75,6 +91,15 @@ function checkedLimit(projection: string, limit: number | undefined): number {
 }
 
 /** @internal */
-export function badQuery(projection: string, field: string, what: string, nextStep: string, known?: readonly string[]): KappaError {
-  return new KappaError('KAPPA_BAD_QUERY', `${projection}: ${field} ${what}`, { facts: { projection, field, ...(known ? { known } : {}) }, nextStep });
+export function badQuery(
+  projection: string,
+  field: string,
+  what: string,
+  nextStep: string,
+  known?: readonly string[],
+): KappaError {
+  return new KappaError('KAPPA_BAD_QUERY', `${projection}: ${field} ${what}`, {
+    facts: { projection, field, ...(known ? { known } : {}) },
+    nextStep,
+  });
 }

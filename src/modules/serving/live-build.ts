@@ -22,8 +22,16 @@ const findLiveBuildIn = (schema: string): string => `
    where p.name = $1`;
 
 /** Resolves the pointer. @throws KAPPA_NO_LIVE_BUILD, KAPPA_READ_MODEL_CHANGED */
-export async function findLiveBuild(database: Queryable & { readonly schema: string }, projection: string, version: number, own: TableDefinition): Promise<LiveBuild> {
-  const { rows } = await database.query<{ id: number; version: number; number: number; table_name: string; shape: BuildShape }>(findLiveBuildIn(database.schema), [projection]);
+export async function findLiveBuild(
+  database: Queryable & { readonly schema: string },
+  projection: string,
+  version: number,
+  own: TableDefinition,
+): Promise<LiveBuild> {
+  const { rows } = await database.query<{ id: number; version: number; number: number; table_name: string; shape: BuildShape }>(
+    findLiveBuildIn(database.schema),
+    [projection],
+  );
   const [row] = rows;
   if (!row) throw noLiveBuild(projection);
   if (row.version !== version) assertReadable(projection, version, own, row.version, row.shape);
@@ -44,19 +52,30 @@ export function noLiveBuild(projection: string): KappaError {
 }
 
 /** Another version's table serves as long as all columns of the reader's own version stand in it with the same type and key. */
-function assertReadable(projection: string, version: number, own: TableDefinition, liveVersion: number, live: BuildShape): void {
+function assertReadable(
+  projection: string,
+  version: number,
+  own: TableDefinition,
+  liveVersion: number,
+  live: BuildShape,
+): void {
   const there = new Map(live.columns.map((column) => [column.name, column.type]));
   const changed = own.columns.flatMap(({ name, type }) => {
     const now = there.get(name);
     return now === type ? [] : [now === undefined ? `${name} is gone` : `${name} was ${type}, is ${now}`];
   });
   const ownKey = own.columns.filter(({ isKey }) => isKey).map(({ name }) => name);
-  if (ownKey.length !== live.key.length || ownKey.some((name) => !live.key.includes(name))) changed.push(`the key was ${ownKey.join(', ')}, is ${live.key.join(', ')}`);
+  if (ownKey.length !== live.key.length || ownKey.some((name) => !live.key.includes(name)))
+    changed.push(`the key was ${ownKey.join(', ')}, is ${live.key.join(', ')}`);
   if (changed.length === 0) return;
-  throw new KappaError('KAPPA_READ_MODEL_CHANGED', `projection ${projection} is live in version ${liveVersion}, this code reads version ${version}: ${changed.join('; ')}`, {
-    facts: { projection, reads: version, live: liveVersion, changed },
-    nextStep: `Deploy code that reads version ${liveVersion}, or roll back.`,
-  });
+  throw new KappaError(
+    'KAPPA_READ_MODEL_CHANGED',
+    `projection ${projection} is live in version ${liveVersion}, this code reads version ${version}: ${changed.join('; ')}`,
+    {
+      facts: { projection, reads: version, live: liveVersion, changed },
+      nextStep: `Deploy code that reads version ${liveVersion}, or roll back.`,
+    },
+  );
 }
 
 /** Progress of a build as one text, in the form that {@link parsePosition} reads. */

@@ -2,7 +2,15 @@ import type { Queryable } from '../../database/database.js';
 import { qualified } from '../../database/identifiers.js';
 import { KappaError, RetriableError } from '../../kernel/errors.js';
 import type { ProgressSignal } from '../projections/runner/progress-signal.js';
-import { covers, distance, formatPosition, parsePartitionKey, parsePosition, type PartitionKey, type Position } from '../../kernel/position.js';
+import {
+  covers,
+  distance,
+  formatPosition,
+  parsePartitionKey,
+  parsePosition,
+  type PartitionKey,
+  type Position,
+} from '../../kernel/position.js';
 
 export interface WaitOptions {
   /** Default 5,000. */
@@ -14,7 +22,7 @@ interface Waiter {
   readonly projection: string;
   readonly wanted: Position;
   reached: Position | null;
-  readonly done: (error: unknown) => void;
+  readonly done: (error: Error | null) => void;
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -53,15 +61,15 @@ export class ProgressWatch {
     options.signal?.throwIfAborted();
     if (this.#stopped) throw stopping(projection);
     await new Promise<void>((resolve, reject) => {
-      const done = (error: unknown): void => {
+      const done = (error: Error | null): void => {
         clearTimeout(timer);
         options.signal?.removeEventListener('abort', abort);
         this.#waiters.delete(waiter);
         if (error === null) resolve();
-        else reject(error as Error);
+        else reject(error);
       };
       const waiter: Waiter = { projection, wanted, reached: null, done };
-      const abort = (): void => done(options.signal?.reason);
+      const abort = (): void => done(options.signal?.reason as Error);
       const timer = setTimeout(() => done(timedOut(waiter, timeoutMs)), timeoutMs);
       options.signal?.addEventListener('abort', abort, { once: true });
       this.#waiters.add(waiter);
@@ -104,7 +112,9 @@ export class ProgressWatch {
     const waiters = [...this.#waiters];
     const names = [...new Set(waiters.map(({ projection }) => projection))].sort();
     // A database that is away is waited for as long as each waiter's own bound.
-    const answer = await this.database.query<{ name: string; position: string }>(readPositionsIn(this.database.schema), [names]).catch(() => null);
+    const answer = await this.database
+      .query<{ name: string; position: string }>(readPositionsIn(this.database.schema), [names])
+      .catch(() => null);
     if (answer === null) return '';
     const positions = new Map(answer.rows.map(({ name, position }) => [name, parsePosition(position)]));
     for (const waiter of waiters) settle(waiter, positions.get(waiter.projection) ?? null);
@@ -129,7 +139,7 @@ function settle(waiter: Waiter, reached: Position | null): void {
   try {
     if (covers(reached, relevantPart(waiter.wanted, reached, waiter.projection))) waiter.done(null);
   } catch (error) {
-    waiter.done(error);
+    waiter.done(error as Error);
   }
 }
 
@@ -153,11 +163,24 @@ export function relevantPart(wanted: Position, reached: Position, projection: st
 function timedOut(waiter: Waiter, timeoutMs: number): KappaError {
   const { projection, wanted, reached } = waiter;
   const behind = distance(reached ?? {}, reached === null ? wanted : relevantPart(wanted, reached, projection));
-  const how = reached === null ? 'it has no live build yet, or the database does not answer' : `it is ${behind} behind, at ${formatPosition(reached)}`;
-  return new KappaError('KAPPA_READ_TIMEOUT', `projection ${projection} did not reach ${formatPosition(wanted)} within ${timeoutMs} ms: ${how}`, {
-    facts: { projection, wanted: formatPosition(wanted), reached: reached === null ? null : formatPosition(reached), behind, timeoutMs },
-    nextStep: 'Try again, wait longer, or see `nest-kappa projections status` for what holds it up.',
-  });
+  const how =
+    reached === null
+      ? 'it has no live build yet, or the database does not answer'
+      : `it is ${behind} behind, at ${formatPosition(reached)}`;
+  return new KappaError(
+    'KAPPA_READ_TIMEOUT',
+    `projection ${projection} did not reach ${formatPosition(wanted)} within ${timeoutMs} ms: ${how}`,
+    {
+      facts: {
+        projection,
+        wanted: formatPosition(wanted),
+        reached: reached === null ? null : formatPosition(reached),
+        behind,
+        timeoutMs,
+      },
+      nextStep: 'Try again, wait longer, or see `nest-kappa projections status` for what holds it up.',
+    },
+  );
 }
 
 function stopping(projection: string): RetriableError {

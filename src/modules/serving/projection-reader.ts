@@ -17,7 +17,10 @@ import { Reader, type ListOptions, type Page, type ReadKey, type ReadOptions, ty
 import { keyConditions, tenantCondition } from './row-key.js';
 
 /** What of a projection a reader needs: any of its versions' builders or definitions. */
-export type ReadableProjection<Row> = Pick<ProjectionDefinition, 'kind' | 'name' | 'version' | 'from' | 'tenant' | 'handlers'> & { readonly table: Class<Row> };
+export type ReadableProjection<Row> = Pick<
+  ProjectionDefinition,
+  'kind' | 'name' | 'version' | 'from' | 'tenant' | 'handlers'
+> & { readonly table: Class<Row> };
 
 type TextRow = readonly (string | null)[];
 
@@ -52,11 +55,16 @@ export class ProjectionReader<Row> extends Reader<Row> {
     return (await this.read(key, options)).row;
   }
 
-  async read(key: ReadKey<Row>, options: ReadOptions = {}): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }> {
+  async read(
+    key: ReadKey<Row>,
+    options: ReadOptions = {},
+  ): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }> {
     const { table } = this.codec;
     const tenant = tenantCondition(this.#name, this.#tenant, options.tenant);
     const conditions = keyConditions(this.#name, table, tenant, key);
-    const { stamp, rows } = await this.#answer(options, (live) => rowStatement(this.#name, this.database.schema, live, table, conditions));
+    const { stamp, rows } = await this.#answer(options, (live) =>
+      rowStatement(this.#name, this.database.schema, live, table, conditions),
+    );
     return { row: (rows[0] ?? null) as Data<Row> | null, stamp };
   }
 
@@ -64,7 +72,9 @@ export class ProjectionReader<Row> extends Reader<Row> {
     const { table } = this.codec;
     const tenant = tenantCondition(this.#name, this.#tenant, options.tenant);
     const { query, scope } = checkList(this.#name, table, tenant, options);
-    const { stamp, rows, texts } = await this.#answer(options, (live) => pageStatement(this.#name, this.database.schema, live, table, query)).catch((error: unknown) => {
+    const { stamp, rows, texts } = await this.#answer(options, (live) =>
+      pageStatement(this.#name, this.database.schema, live, table, query),
+    ).catch((error: unknown) => {
       // What the caller gave was checked; only the values within a cursor were not.
       throw query.after !== null && isDataError(error) ? badCursor('holds values that no row can have', error) : error;
     });
@@ -77,12 +87,18 @@ export class ProjectionReader<Row> extends Reader<Row> {
     };
   }
 
-  async waitFor(position: Position, options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
+  async waitFor(
+    position: Position,
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     await this.watch.waitFor(this.#name, position, options);
   }
 
   /** An answer that has reached `at`: read first, since mostly it has; wait only where it has not. */
-  async #answer(options: ReadOptions, statement: (live: LiveBuild) => ReadStatement): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
+  async #answer(
+    options: ReadOptions,
+    statement: (live: LiveBuild) => ReadStatement,
+  ): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
     const { at } = options;
     const deadline = Date.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     for (let flips = 0; flips < MAX_FLIPS; flips += 1) {
@@ -90,14 +106,20 @@ export class ProjectionReader<Row> extends Reader<Row> {
         if (at !== undefined && error instanceof KappaError && error.code === 'KAPPA_NO_LIVE_BUILD') return null;
         throw error;
       });
-      if (answer !== null && (at === undefined || covers(answer.stamp.position, relevantPart(at, answer.stamp.position, this.#name)))) return answer;
+      if (
+        answer !== null &&
+        (at === undefined || covers(answer.stamp.position, relevantPart(at, answer.stamp.position, this.#name)))
+      )
+        return answer;
       await this.watch.waitFor(this.#name, at ?? {}, { timeoutMs: Math.max(0, deadline - Date.now()) });
     }
     throw swappedAgain(this.#name);
   }
 
   /** One statement, so one snapshot; again with the table that the pointer names when it is another than was known. */
-  async #snapshot(statement: (live: LiveBuild) => ReadStatement): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
+  async #snapshot(
+    statement: (live: LiveBuild) => ReadStatement,
+  ): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
     for (let flips = 0; flips < MAX_FLIPS; flips += 1) {
       const live = (this.#live ??= await this.#resolve());
       const lines = await this.#query(statement(live)).catch((error: unknown) => {
@@ -128,7 +150,12 @@ export class ProjectionReader<Row> extends Reader<Row> {
   async #query(statement: ReadStatement): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
-      const { rows } = await connection.raw.query<(string | null)[]>({ text: statement.text, values: [...statement.values], rowMode: 'array', types: textTypes });
+      const { rows } = await connection.raw.query<(string | null)[]>({
+        text: statement.text,
+        values: [...statement.values],
+        rowMode: 'array',
+        types: textTypes,
+      });
       connection.release();
       return rows;
     } catch (error) {
@@ -137,7 +164,11 @@ export class ProjectionReader<Row> extends Reader<Row> {
     }
   }
 
-  #decode(live: LiveBuild, first: TextRow, lines: readonly TextRow[]): { stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] } {
+  #decode(
+    live: LiveBuild,
+    first: TextRow,
+    lines: readonly TextRow[],
+  ): { stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] } {
     const key = this.codec.table.columns.findIndex(({ isKey }) => isKey);
     const texts = lines.map((line) => line.slice(STAMP_COLUMNS)).filter((line) => line[key] !== null);
     return {
@@ -149,7 +180,9 @@ export class ProjectionReader<Row> extends Reader<Row> {
 }
 
 function swappedAgain(projection: string): RetriableError {
-  return new RetriableError(`projection ${projection} was swapped again and again while it was read`, { facts: { projection } });
+  return new RetriableError(`projection ${projection} was swapped again and again while it was read`, {
+    facts: { projection },
+  });
 }
 
 function placeOf(sort: readonly SortTerm[], columns: readonly ColumnDefinition[], row: TextRow): CursorPlace {

@@ -42,7 +42,13 @@ export const STAMP_COLUMNS = 4;
  *  where p.name = $1
  * ```
  */
-export function rowStatement(projection: string, schema: string, live: LiveBuild, table: TableDefinition, key: readonly Equality[]): ReadStatement {
+export function rowStatement(
+  projection: string,
+  schema: string,
+  live: LiveBuild,
+  table: TableDefinition,
+  key: readonly Equality[],
+): ReadStatement {
   const parameters = new Parameters(projection);
   const text = `
 select p.active_build, b.version, b.number, (${progressText(schema)}), ${columnList('t', table)}
@@ -54,7 +60,13 @@ select p.active_build, b.version, b.number, (${progressText(schema)}), ${columnL
 }
 
 /** As {@link rowStatement} for a page; the stamp stands in the first line only. One row more than asked tells whether a page follows. */
-export function pageStatement(projection: string, schema: string, live: LiveBuild, table: TableDefinition, query: PageQuery): ReadStatement {
+export function pageStatement(
+  projection: string,
+  schema: string,
+  live: LiveBuild,
+  table: TableDefinition,
+  query: PageQuery,
+): ReadStatement {
   const parameters = new Parameters(projection);
   const conditions = query.where.map((equality) => equals(equality, parameters));
   if (query.after !== null) conditions.push(isAfter(query.sort, query.after, live, parameters));
@@ -79,16 +91,32 @@ select p.active_build, b.version, b.number, case when coalesce(r.kappa_line, 1) 
 function isAfter(sort: readonly SortTerm[], after: CursorPlace, live: LiveBuild, parameters: Parameters): string {
   const terms = sort.map((term, index) => {
     const text = after[index] ?? null;
-    return { ...term, name: `t.${quoteIdentifier(term.column.name)}`, nullable: live.nullable.has(term.column.name), value: text === null ? null : parameters.add(text, comparable(term.column.type)) };
+    return {
+      ...term,
+      name: `t.${quoteIdentifier(term.column.name)}`,
+      nullable: live.nullable.has(term.column.name),
+      value: text === null ? null : parameters.add(text, comparable(term.column.type)),
+    };
   });
   if (terms.every(({ direction, nullable }) => !nullable && direction === sort[0]?.direction)) {
     const sign = sort[0]?.direction === 'desc' ? '<' : '>';
     return `(${terms.map(({ name }) => name).join(', ')}) ${sign} (${terms.map(({ value }) => value).join(', ')})`;
   }
   const alternatives = terms.flatMap(({ name, nullable, direction, value }, index) => {
-    const later = direction === 'asc' ? (value === null ? null : nullable ? `(${name} > ${value} or ${name} is null)` : `${name} > ${value}`) : value === null ? `${name} is not null` : `${name} < ${value}`;
+    const later =
+      direction === 'asc'
+        ? value === null
+          ? null
+          : nullable
+            ? `(${name} > ${value} or ${name} is null)`
+            : `${name} > ${value}`
+        : value === null
+          ? `${name} is not null`
+          : `${name} < ${value}`;
     if (later === null) return [];
-    const equal = terms.slice(0, index).map((before) => (before.value === null ? `${before.name} is null` : `${before.name} = ${before.value}`));
+    const equal = terms
+      .slice(0, index)
+      .map((before) => (before.value === null ? `${before.name} is null` : `${before.name} = ${before.value}`));
     return [`(${[...equal, later].join(' and ')})`];
   });
   return `(${alternatives.join(' or ')})`;

@@ -47,7 +47,10 @@ export abstract class Reader<Row> {
   /** @throws KAPPA_BAD_KEY, KAPPA_READ_TIMEOUT, KAPPA_NO_LIVE_BUILD */
   abstract get(key: ReadKey<Row>, options?: ReadOptions): Promise<Data<Row> | null>;
   /** As `get`, with version, build and position of the answer. */
-  abstract read(key: ReadKey<Row>, options?: ReadOptions): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }>;
+  abstract read(
+    key: ReadKey<Row>,
+    options?: ReadOptions,
+  ): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }>;
   /** @throws KAPPA_BAD_QUERY naming the field, operator or value; KAPPA_BAD_CURSOR; as `get` */
   abstract list(options?: ListOptions<Row>): Promise<Page<Row>>;
   /** Waits until the live build has reached the position. @throws KAPPA_READ_TIMEOUT with how far it is. */

@@ -3,7 +3,12 @@ import { valueCodec } from '../projections/row-codec.js';
 import type { ColumnDefinition } from '../projections/table.js';
 
 /** PostgreSQL's text of a value that a caller gave for a column. @throws `code`, naming column, value and what is expected. */
-export function valueText(projection: string, column: ColumnDefinition, value: unknown, code: 'KAPPA_BAD_QUERY' | 'KAPPA_BAD_KEY'): string {
+export function valueText(
+  projection: string,
+  column: ColumnDefinition,
+  value: unknown,
+  code: 'KAPPA_BAD_QUERY' | 'KAPPA_BAD_KEY',
+): string {
   const codec = valueCodec(column);
   const canonical = value === null || value === undefined ? undefined : codec.canonical(value);
   if (canonical !== undefined) return codec.encode(canonical);

@@ -1,4 +1,12 @@
-import { FencedError, KappaError, Refusal, RetriableError, UnknownOutcomeError, WrongExpectedVersionError, type ErrorFacts } from '../../../kernel/errors.js';
+import {
+  FencedError,
+  type KappaError,
+  Refusal,
+  RetriableError,
+  UnknownOutcomeError,
+  WrongExpectedVersionError,
+  type ErrorFacts,
+} from '../../../kernel/errors.js';
 
 /** What an HTTP answer says of an error. Facts and next step are left out of faults of the server. */
 export interface HttpErrorBody {
@@ -46,7 +54,12 @@ const RETRY_AFTER_SECONDS = 1;
 export function httpError(error: KappaError): HttpError {
   const status = statusOf(error);
   const passes = status === 503;
-  if (status === 500) return { status, retryAfterSeconds: null, body: { statusCode: status, code: error.code, message: 'internal server error' } };
+  if (status === 500)
+    return {
+      status,
+      retryAfterSeconds: null,
+      body: { statusCode: status, code: error.code, message: 'internal server error' },
+    };
   return {
     status,
     retryAfterSeconds: passes ? RETRY_AFTER_SECONDS : null,

@@ -27,19 +27,28 @@ export interface KappaRestOptions {
 @Module({})
 export class KappaRestModule {
   /** @throws KAPPA_BAD_TENANT for a projection with tenants when `tenant` is not given. */
-  static forFeature(projections: readonly Omit<ProjectionDefinition, 'handlers'>[], options: KappaRestOptions = {}): DynamicModule {
+  static forFeature(
+    projections: readonly Omit<ProjectionDefinition, 'handlers'>[],
+    options: KappaRestOptions = {},
+  ): DynamicModule {
     const withoutTenant = projections.find((projection) => projection.tenant !== null && options.tenant === undefined);
     if (withoutTenant) {
-      throw new KappaError('KAPPA_BAD_TENANT', `projection ${withoutTenant.name} is kept by tenant, and KappaRestModule does not know whose rows a request may see`, {
-        facts: { projection: withoutTenant.name },
-        nextStep: 'Give tenant: (request) => … to KappaRestModule.forFeature.',
-      });
+      throw new KappaError(
+        'KAPPA_BAD_TENANT',
+        `projection ${withoutTenant.name} is kept by tenant, and KappaRestModule does not know whose rows a request may see`,
+        {
+          facts: { projection: withoutTenant.name },
+          nextStep: 'Give tenant: (request) => … to KappaRestModule.forFeature.',
+        },
+      );
     }
     const tenant = (options.tenant ?? null) as ((request: object) => string | null) | null;
     return {
       module: KappaRestModule,
       imports: [ServingModule],
-      controllers: projections.map((projection) => projectionController(projection as unknown as ReadableProjection<object>, { path: options.path ?? 'api', tenant })),
+      controllers: projections.map((projection) =>
+        projectionController(projection as unknown as ReadableProjection<object>, { path: options.path ?? 'api', tenant }),
+      ),
     };
   }
 }

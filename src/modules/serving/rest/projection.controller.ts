@@ -65,7 +65,9 @@ export function projectionController(projection: ReadableProjection<object>, opt
     #reader(): ProjectionReader<Row> {
       const source = this.readers.source(projection.name);
       if (source.servesRest) return source.reader(projection as ReadableProjection<Row>);
-      throw new KappaError('KAPPA_REST_OFF', 'this process does not serve REST', { nextStep: 'Name rest in run (or KAPPA_RUN), or ask another process.' });
+      throw new KappaError('KAPPA_REST_OFF', 'this process does not serve REST', {
+        nextStep: 'Name rest in run (or KAPPA_RUN), or ask another process.',
+      });
     }
 
     /** From the path as it was sent: adapters decode parameters, and a decoded comma could be either a separator or a part. */
@@ -76,7 +78,10 @@ export function projectionController(projection: ReadableProjection<object>, opt
     }
 
     #readOptions(at: Position | null, request: object): { readonly at?: Position; readonly tenant?: string | null } {
-      return { ...(at === null ? {} : { at }), ...(projection.tenant === null || options.tenant === null ? {} : { tenant: options.tenant(request) }) };
+      return {
+        ...(at === null ? {} : { at }),
+        ...(projection.tenant === null || options.tenant === null ? {} : { tenant: options.tenant(request) }),
+      };
     }
   }
   Object.defineProperty(ProjectionController, 'name', { value: `KappaRest_${projection.name}_Controller` });
@@ -89,10 +94,17 @@ function stampOf(stamp: ReadStamp): RestStamp {
 
 function notFound(projection: string, key: Row, stamp: ReadStamp): KappaError {
   const named = Object.entries(json(key)).map(([name, value]) => `${name} ${String(value)}`);
-  return new KappaError('KAPPA_NOT_FOUND', `${projection} has no row with ${named.join(', ')}`, { facts: { projection, key: json(key), ...stampOf(stamp) } });
+  return new KappaError('KAPPA_NOT_FOUND', `${projection} has no row with ${named.join(', ')}`, {
+    facts: { projection, key: json(key), ...stampOf(stamp) },
+  });
 }
 
 /** What JSON cannot hold, as text: a bigint as its digits, bytes in base64. */
 function json(row: object): Row {
-  return Object.fromEntries(Object.entries(row).map(([name, value]: [string, unknown]) => [name, typeof value === 'bigint' ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value]));
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === 'bigint' ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
+    ]),
+  );
 }

@@ -46,7 +46,12 @@ export function refuseOtherThanAt(projection: string, query: QueryParameters): v
  * order of the primary columns, separated by commas, each percent-encoded by itself: `/api/sales/mug,2024-06-01`.
  * @throws KAPPA_BAD_KEY
  */
-export function parseKey(projection: string, table: TableDefinition, tenant: string | null, segment: string): Readonly<Record<string, unknown>> {
+export function parseKey(
+  projection: string,
+  table: TableDefinition,
+  tenant: string | null,
+  segment: string,
+): Readonly<Record<string, unknown>> {
   const columns = table.columns.filter(({ isKey, property }) => isKey && property !== tenant);
   const raw = columns.length === 1 ? [segment] : segment.split(',');
   if (raw.length !== columns.length) throw badKey(projection, columns, `has ${columns.length} parts, ${raw.length} were given`);

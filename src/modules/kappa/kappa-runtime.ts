@@ -1,0 +1,207 @@
+import { Database } from '../../database/database.js';
+import { startEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
+import { Migrator } from '../../database/migrator.js';
+import { jsonCodec } from '../../kernel/codec.js';
+import { KappaError } from '../../kernel/errors.js';
+import type { Logger } from '../../kernel/logger.js';
+import type { EventLog } from '../../log/event-log.js';
+import { PostgresLog } from '../../log/postgres/postgres-log.js';
+import type { Inject } from '../aggregates/aggregate.js';
+import { CommandExecutor } from '../aggregates/command-executor.js';
+import { Commands } from '../aggregates/command.js';
+import { BuildStore } from '../projections/build-store.js';
+import { ProjectionOperations } from '../projections/operations.js';
+import { ProgressSignal } from '../projections/runner/progress-signal.js';
+import { ProjectionEngine } from '../projections/supervisor/supervisor.js';
+import { ProgressWatch } from '../serving/progress-watch.js';
+import { ProjectionReader, type ReadableProjection } from '../serving/projection-reader.js';
+import type { ReaderSource } from '../serving/readers.js';
+import { lateBound } from './late-bound.js';
+import { kappaMigrations } from './migrations.js';
+import type { ResolvedOptions } from './options-check.js';
+import { StopStack } from './stop-stack.js';
+import { waitForDatabase } from './wait-for-database.js';
+
+/** What the runtime is given by whoever hosts it. */
+export interface RuntimeHost {
+  /** Gives `prepare` its services. */
+  readonly inject: Inject;
+  readonly logger: Logger;
+}
+
+export interface RuntimeStart {
+  /** False opens database, log, commands and readers, and projects nothing. Default: what `run` says. */
+  readonly engines?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly commands: Commands;
+  readonly operations: ProjectionOperations;
+  readonly engine: ProjectionEngine;
+  readonly watch: ProgressWatch;
+}
+
+/**
+ * All parts of an application, started and stopped in order; it knows no Nest.
+ *
+ * Start: embedded server, database, schema, log, topics, commands, readers, engines. Stop, the other way round: engines finish
+ * their batch, waiting reads end, commands under way end, then log, connections, embedded server.
+ */
+export class KappaRuntime implements ReaderSource {
+  readonly #stops = new StopStack();
+  readonly #readers = new Map<string, ProjectionReader<never>>();
+  readonly #stopping = new AbortController();
+  #opened: Opened | null = null;
+  #enginesRun = false;
+
+  constructor(
+    readonly options: ResolvedOptions,
+    private readonly host: RuntimeHost,
+  ) {}
+
+  get database(): Database {
+    return this.#parts.database;
+  }
+
+  get log(): EventLog {
+    return this.#parts.log;
+  }
+
+  get commands(): Commands {
+    return this.#parts.commands;
+  }
+
+  get operations(): ProjectionOperations {
+    return this.#parts.operations;
+  }
+
+  get servesRest(): boolean {
+    return this.options.run.rest;
+  }
+
+  /** The reader of a projection's live build, with the columns of the given version. One per version. */
+  reader<Row>(projection: ReadableProjection<Row>): ProjectionReader<Row> {
+    const { database, watch } = this.#parts;
+    const id = `${projection.name}@${projection.version}`;
+    const known = this.#readers.get(id) as ProjectionReader<Row> | undefined;
+    if (known) return known;
+    const made = new ProjectionReader(projection, database, watch);
+    this.#readers.set(id, made as unknown as ProjectionReader<never>);
+    return made;
+  }
+
+  /**
+   * Starts all parts; what was started is stopped again when a later one fails.
+   * @throws KAPPA_DATABASE_UNREACHABLE when the database stays away for longer than `connectTimeoutMs`; what the parts throw.
+   */
+  async start({ engines = true, signal }: RuntimeStart = {}): Promise<void> {
+    const aborted = signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal;
+    try {
+      this.#opened = await this.#open(aborted);
+      if (engines) await this.startEngines();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Projects, where `run` says so. May be called twice. */
+  async startEngines(): Promise<void> {
+    const { engine } = this.#parts;
+    if (!this.options.run.projections || this.#enginesRun) return;
+    this.#enginesRun = true;
+    this.#stops.add(() => engine.stop());
+    await engine.start();
+  }
+
+  /** Waits for the batch and the commands under way. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new KappaError('KAPPA_STOPPED', 'the application stops'));
+    await this.#stops.run();
+  }
+
+  get #parts(): Opened {
+    if (this.#opened) return this.#opened;
+    throw new KappaError('KAPPA_NOT_STARTED', 'nest-kappa has not started yet', { nextStep: 'Await start() first.' });
+  }
+
+  async #open(signal: AbortSignal): Promise<Opened> {
+    const { options, host } = this;
+    const { definitions, projections } = options;
+    const database = await this.#openDatabase(signal);
+    const log = new PostgresLog(database, {
+      maxRecordBytes: options.log.maxRecordBytes,
+      onBackgroundError: (error) => host.logger.warn(`the log: ${messageOf(error)}`),
+    });
+    this.#stops.add(() => log.stop());
+    await log.start();
+    for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
+
+    const executor = new CommandExecutor({
+      database,
+      log,
+      codec: jsonCodec,
+      aggregates: definitions.aggregates,
+      inject: host.inject,
+      logger: host.logger,
+      ...options.commands,
+    });
+    this.#stops.add(() => executor.stop());
+    if (options.run.commands) await executor.start();
+    const progress = new ProgressSignal();
+    const watch = new ProgressWatch(database, progress);
+    this.#stops.add(() => watch.stop());
+    const builds = new BuildStore(database);
+    const context = { database, log, builds, progress, logger: host.logger, codec: jsonCodec };
+    const engine = new ProjectionEngine({
+      ...context,
+      projections: definitions.projections,
+      application: options.name,
+      ...projections,
+    });
+    const operations = lateBound(ProjectionOperations, () => {
+      throw new KappaError('KAPPA_NOT_STARTED', 'operations are not there yet');
+    });
+    return { database, log, commands: options.run.commands ? executor : new NoCommands(), operations, engine, watch };
+  }
+
+  async #openDatabase(signal: AbortSignal): Promise<Database> {
+    const { name, database: named } = this.options;
+    const { logger } = this.host;
+    let url = named.url;
+    if (url === null) {
+      const server = await startEmbeddedPostgres({ dataDir: named.dataDir, onStart: (line) => logger.log(line) });
+      this.#stops.add(() => server.stop());
+      url = server.url;
+    }
+    const database = new Database({
+      url,
+      schema: named.schema,
+      viewSchema: named.viewSchema,
+      poolSize: named.poolSize,
+      applicationName: name,
+    });
+    this.#stops.add(() => database.stop());
+    await waitForDatabase(database, { timeoutMs: named.connectTimeoutMs, logger, signal });
+    const migrator = new Migrator(database, kappaMigrations);
+    if (named.migrate === 'check') await migrator.check();
+    else await migrator.migrate();
+    return database;
+  }
+}
+
+/** Stands where `run` leaves commands out. */
+class NoCommands extends Commands {
+  async execute(command: object): Promise<never> {
+    throw new KappaError('KAPPA_COMMANDS_OFF', `this process does not execute commands (${command.constructor.name})`, {
+      nextStep: 'Name commands in run (or KAPPA_RUN), or send it to a process that does.',
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
