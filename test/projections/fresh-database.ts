@@ -1,43 +1,37 @@
-import { randomBytes } from 'node:crypto';
-import pg from 'pg';
-import { Database } from '../../src/database/database.js';
+import { Database, type DatabaseOptions } from '../../src/database/database.js';
 import { Migrator } from '../../src/database/migrator.js';
 import { projectionMigrations } from '../../src/modules/projections/migrations.js';
+import { createTestDatabase, testServer, type TestServer } from '../../src/testing/test-server.js';
 
 export interface FreshDatabase {
   readonly database: Database;
   readonly url: string;
   /** A second pool on the same database, as another process has it. */
-  another(options?: { readonly schema?: string; readonly viewSchema?: string; readonly url?: string }): Database;
+  another(options?: Partial<DatabaseOptions>): Database;
   stop(): Promise<void>;
 }
 
+let shared: Promise<TestServer> | null = null;
+
 /** A database of its own with the tables of projections. */
-export async function freshDatabase(
-  options: { readonly schema?: string; readonly viewSchema?: string } = {},
-): Promise<FreshDatabase> {
-  const server = process.env['PROJECTIONS_TEST_URL'] ?? 'postgres://postgres@127.0.0.1:54871/postgres';
-  const name = `projections_${randomBytes(6).toString('hex')}`;
-  const admin = new pg.Client({ connectionString: server });
-  await admin.connect();
-  await admin.query(`create database ${name}`);
-  const url = Object.assign(new URL(server), { pathname: `/${name}` }).toString();
+export async function freshDatabase(options: Partial<DatabaseOptions> = {}): Promise<FreshDatabase> {
+  shared ??= testServer();
+  const made = await createTestDatabase({ server: await shared });
   const opened: Database[] = [];
-  const open = (given: { readonly schema?: string; readonly viewSchema?: string; readonly url?: string }): Database => {
-    const database = new Database({ url, ...options, ...given });
+  const another = (given: Partial<DatabaseOptions> = {}): Database => {
+    const database = new Database({ url: made.url, ...options, ...given });
     opened.push(database);
     return database;
   };
-  const database = open({});
+  const database = another();
   await new Migrator(database, projectionMigrations).migrate();
   return {
     database,
-    url,
-    another: (given = {}) => open(given),
+    url: made.url,
+    another,
     stop: async () => {
       for (const each of opened) await each.stop();
-      await admin.query(`drop database ${name} with (force)`);
-      await admin.end();
+      await made.drop();
     },
   };
 }

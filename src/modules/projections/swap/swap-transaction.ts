@@ -1,0 +1,112 @@
+import type { Connection, Queryable } from '../../../database/database.js';
+import { quoteIdentifier } from '../../../database/identifiers.js';
+import { KappaError } from '../../../kernel/errors.js';
+import type { Position } from '../../../kernel/position.js';
+import { buildLabel, positionOf, type Build } from '../build.js';
+import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
+import { lockProgress } from '../hold-builds.js';
+import type { SwapResult } from '../operations.js';
+import { refuseBehind, type Flip } from './behind.js';
+import { findView, lockView, showBuild, type PublicView } from './public-view.js';
+import type { SwapContext, SwapOptions } from './swap-options.js';
+
+const DEFAULT_STANDBY_MS = 24 * 3_600_000;
+
+/** One swap as far as its transaction has come; `lockedAt` is the clock when its first lock was asked for. */
+export interface SwapAttempt {
+  lockedAt: number;
+  results: readonly Omit<SwapResult, 'lockedMs'>[];
+}
+
+/**
+ * The swap's one transaction: pointers, views, progress of both builds are locked, in this order and each in the order of names
+ * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked, TRAPS 30b);
+ * then pointers, states and views change. Targets are sorted by projection.
+ */
+export async function swapInTransaction(
+  context: SwapContext,
+  on: Connection,
+  targets: readonly Build[],
+  options: SwapOptions,
+  attempt: SwapAttempt,
+): Promise<void> {
+  const { database } = context;
+  const flips = await lockPointers(on, database.schema, targets);
+  const found: { readonly flip: Flip; readonly view: PublicView | null }[] = [];
+  for (const flip of flips) found.push({ flip, view: await findView(on, database, flip.to.projection) });
+  attempt.lockedAt = performance.now();
+  for (const { flip, view } of found) if (view) await lockView(on, database, flip.to.projection, view);
+
+  const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
+  const progress = await lockProgress(on, database.schema, ids);
+  const positions = new Map([...progress].map(([build, lines]) => [build, positionOf(lines)]));
+  if (options.stale !== true) refuseBehind(flips, positions);
+
+  const results: Omit<SwapResult, 'lockedMs'>[] = [];
+  for (const { flip, view } of found)
+    results.push(await flipOne(context, on, flip, view, positions.get(flip.to.id) ?? {}, options));
+  attempt.results = results;
+}
+
+/** Two swaps of one projection go one after the other by its pointer, also the first, which has no view to lock. */
+async function lockPointers(on: Queryable, schema: string, targets: readonly Build[]): Promise<readonly Flip[]> {
+  const { rows: pointers } = await on.query<{ name: string; active_build: number | null }>(
+    `select name, active_build from ${quoteIdentifier(schema)}.projections where name = any($1::text[]) order by name for no key update`,
+    [targets.map((build) => build.projection)],
+  );
+  const active = new Map(pointers.map((row) => [row.name, row.active_build]));
+  const { rows } = await on.query<BuildRow>(
+    `select ${BUILD_COLUMNS} from ${quoteIdentifier(schema)}.builds b where b.id = any($1::bigint[])`,
+    [[...targets.map((build) => build.id), ...active.values()].filter((id) => id !== null)],
+  );
+  const builds = new Map(rows.map((row) => [row.id, buildOf(row)]));
+  return targets.map((target) => {
+    const to = builds.get(target.id) ?? target;
+    if (to.state !== 'ready' && to.state !== 'standby') throw notSwappable(to);
+    return { to, from: builds.get(active.get(target.projection) ?? -1) ?? null };
+  });
+}
+
+async function flipOne(
+  { database, builds }: SwapContext,
+  on: Connection,
+  { from, to }: Flip,
+  view: PublicView | null,
+  position: Position,
+  options: SwapOptions,
+): Promise<Omit<SwapResult, 'lockedMs'>> {
+  const standbyUntil = new Date(Date.now() + (options.standbyMs ?? DEFAULT_STANDBY_MS));
+  // The old one first: no two builds of a projection are live, not even within the transaction.
+  const old = from && (await builds.move(from.id, 'standby', { standbyUntil, on }));
+  const live = await builds.move(to.id, 'live', { on });
+  await on.query(
+    `update ${quoteIdentifier(database.schema)}.projections set active_build = $2, changed_at = now() where name = $1`,
+    [to.projection, to.id],
+  );
+  await showBuild(on, database, to.projection, view, { from: from?.tableName ?? null, to: to.tableName });
+  await builds.audit({
+    projection: to.projection,
+    build: to.id,
+    action: options.action ?? 'swap',
+    facts: {
+      from: from && buildLabel(from),
+      fromBuild: from?.id ?? null,
+      to: buildLabel(to),
+      position,
+      stale: options.stale === true,
+    },
+    on,
+  });
+  return { projection: to.projection, from: old, to: live, position };
+}
+
+function notSwappable(build: Build): KappaError {
+  return new KappaError(
+    'KAPPA_BUILD_STATE',
+    `${buildLabel(build)} is ${build.state}: only a ready or a standby build can become live`,
+    {
+      facts: { build: build.id, projection: build.projection, state: build.state },
+      nextStep: build.state === 'live' ? 'It is live already.' : `See \`kappa projections status ${build.projection}\`.`,
+    },
+  );
+}
