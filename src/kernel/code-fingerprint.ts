@@ -49,11 +49,18 @@ function functionIn(expression: Node): Node | null {
   switch (expression['type']) {
     case 'ArrowFunctionExpression':
     case 'FunctionExpression':
-      return { async: expression['async'], generator: expression['generator'] === true, params: expression['params'], body: bodyOf(expression) };
+      return {
+        async: expression['async'],
+        generator: expression['generator'] === true,
+        params: expression['params'],
+        body: bodyOf(expression),
+      };
     case 'ObjectExpression':
       return functionOfMember((expression['properties'] as readonly Node[])[0]);
     case 'ClassExpression':
-      return expression['superClass'] === null && expression['id'] === null ? functionOfMember((expression['body'] as { readonly body: readonly Node[] }).body[0]) : expression;
+      return expression['superClass'] === null && expression['id'] === null
+        ? functionOfMember((expression['body'] as { readonly body: readonly Node[] }).body[0])
+        : expression;
     default:
       return null;
   }

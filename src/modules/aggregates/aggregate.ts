@@ -18,7 +18,11 @@ export interface DecideContext<F = undefined> {
   readonly principal: string | null;
 }
 
-export type Decide<C, S, Es extends AnyEvent, F = undefined> = (command: Readonly<C>, state: Readonly<S>, context: DecideContext<F>) => readonly NewOf<Es>[];
+export type Decide<C, S, Es extends AnyEvent, F = undefined> = (
+  command: Readonly<C>,
+  state: Readonly<S>,
+  context: DecideContext<F>,
+) => readonly NewOf<Es>[];
 export type Evolve<S, E extends AnyEvent> = (state: Readonly<S>, event: Recorded<E>) => S;
 /** Gives the instance of an injectable class from the application's Nest container. */
 export type Inject = <T>(token: Class<T>) => T;
@@ -48,7 +52,11 @@ export interface CommandHandler {
   readonly command: CommandClass;
   readonly commandName: string;
   readonly prepare: Prepare<object, unknown, unknown> | null;
-  readonly decide: (command: object, state: unknown, context: DecideContext<unknown>) => readonly { readonly type: string; readonly data: unknown }[];
+  readonly decide: (
+    command: object,
+    state: unknown,
+    context: DecideContext<unknown>,
+  ) => readonly { readonly type: string; readonly data: unknown }[];
 }
 
 /** An aggregate as data, types erased: what the engine runs and what both forms of definition end in. */
@@ -85,7 +93,11 @@ export interface AggregateBuilder<S, Es extends AnyEvent, Id extends string> {
 /** An aggregate's definition, immutable: each `decide` returns a new one. */
 export interface DecideBuilder<S, Es extends AnyEvent, Id extends string> extends AggregateDefinition {
   decide<C extends Record<Id, string>>(command: Class<C>, decide: Decide<C, S, Es>): DecideBuilder<S, Es, Id>;
-  decide<C extends Record<Id, string>, F>(command: Class<C>, prepare: Prepare<C, S, F>, decide: Decide<C, S, Es, F>): DecideBuilder<S, Es, Id>;
+  decide<C extends Record<Id, string>, F>(
+    command: Class<C>,
+    prepare: Prepare<C, S, F>,
+    decide: Decide<C, S, Es, F>,
+  ): DecideBuilder<S, Es, Id>;
 }
 
 const DEFAULT_SNAPSHOT_EVERY = 100;
@@ -94,13 +106,20 @@ const DEFAULT_SNAPSHOT_EVERY = 100;
  * Declares an aggregate.
  * @throws KAPPA_BAD_NAME for its name; KAPPA_BAD_AGGREGATE for a topic with retention, or a bad snapshot interval.
  */
-export function aggregate<S, Es extends AnyEvent, const Id extends string>(options: AggregateOptions<S, Es, Id>): AggregateBuilder<S, Es, Id> {
+export function aggregate<S, Es extends AnyEvent, const Id extends string>(
+  options: AggregateOptions<S, Es, Id>,
+): AggregateBuilder<S, Es, Id> {
   const every = options.snapshots === false ? null : (options.snapshots?.every ?? DEFAULT_SNAPSHOT_EVERY);
   checkedName('aggregate', options.name);
   if (options.topic.retention !== null) {
-    throw badAggregate(options.name, `writes to topic ${options.topic.name}, which is not kept for ever`, 'Remove its retention: a stream cannot be loaded from half its events.');
+    throw badAggregate(
+      options.name,
+      `writes to topic ${options.topic.name}, which is not kept for ever`,
+      'Remove its retention: a stream cannot be loaded from half its events.',
+    );
   }
-  if (every !== null && (!Number.isInteger(every) || every < 1)) throw badAggregate(options.name, `has snapshots every ${every} events`, 'Give a whole number from 1, or false.');
+  if (every !== null && (!Number.isInteger(every) || every < 1))
+    throw badAggregate(options.name, `has snapshots every ${every} events`, 'Give a whole number from 1, or false.');
   const define = (evolve: AggregateDefinition['evolve'], commands: readonly CommandHandler[]): AggregateDefinition =>
     Object.freeze({
       kind: 'aggregate',
@@ -120,11 +139,19 @@ export function aggregate<S, Es extends AnyEvent, const Id extends string>(optio
     Decider: () => (target: new () => object) => {
       deciderParts(target.prototype as object).define.push(define);
     },
-    Decide: (command: CommandClass, prepare?: unknown) => (target: object, key: string | symbol, method: TypedPropertyDescriptor<never>) => {
-      deciderParts(target).decide.push({ builder: options.name, command, key, method: method.value as unknown, prepare: prepare as CommandHandler['prepare'] | undefined });
-    },
+    Decide:
+      (command: CommandClass, prepare?: unknown) =>
+      (target: object, key: string | symbol, method: TypedPropertyDescriptor<never>) => {
+        deciderParts(target).decide.push({
+          builder: options.name,
+          command,
+          key,
+          method: method.value,
+          prepare: prepare as CommandHandler['prepare'] | undefined,
+        });
+      },
     Evolve: (event: Es) => (target: object, key: string | symbol, method: TypedPropertyDescriptor<never>) => {
-      deciderParts(target).evolve.push({ builder: options.name, type: event.type, key, method: method.value as unknown });
+      deciderParts(target).evolve.push({ builder: options.name, type: event.type, key, method: method.value });
     },
     evolve: (handlers: AggregateDefinition['evolve']) => decideBuilder<S, Es, Id>(define, handlers, []),
   } as unknown as AggregateBuilder<S, Es, Id>;
@@ -132,7 +159,11 @@ export function aggregate<S, Es extends AnyEvent, const Id extends string>(optio
 
 type Define = (evolve: AggregateDefinition['evolve'], commands: readonly CommandHandler[]) => AggregateDefinition;
 
-function decideBuilder<S, Es extends AnyEvent, Id extends string>(define: Define, evolve: AggregateDefinition['evolve'], commands: readonly CommandHandler[]): DecideBuilder<S, Es, Id> {
+function decideBuilder<S, Es extends AnyEvent, Id extends string>(
+  define: Define,
+  evolve: AggregateDefinition['evolve'],
+  commands: readonly CommandHandler[],
+): DecideBuilder<S, Es, Id> {
   const definition = define(evolve, commands);
   return Object.freeze({
     ...definition,
@@ -144,27 +175,48 @@ function decideBuilder<S, Es extends AnyEvent, Id extends string>(define: Define
 }
 
 function handlerOf(command: CommandClass, prepare: unknown, decide: unknown): CommandHandler {
-  return { command, commandName: commandName(command), prepare: (prepare ?? null) as CommandHandler['prepare'], decide: decide as CommandHandler['decide'] };
+  return {
+    command,
+    commandName: commandName(command),
+    prepare: (prepare ?? null) as CommandHandler['prepare'],
+    decide: decide as CommandHandler['decide'],
+  };
 }
 
 function withCommand(definition: AggregateDefinition, handler: CommandHandler): readonly CommandHandler[] {
   if (definition.commands.some((other) => other.commandName === handler.commandName)) {
-    throw badAggregate(definition.name, `decides ${handler.commandName} twice`, 'Decide each command once, and give commands different names.');
+    throw badAggregate(
+      definition.name,
+      `decides ${handler.commandName} twice`,
+      'Decide each command once, and give commands different names.',
+    );
   }
   return [...definition.commands, handler];
 }
 
 interface DeciderParts {
   readonly define: Define[];
-  readonly decide: { readonly builder: string; readonly command: CommandClass; readonly key: string | symbol; readonly method: unknown; readonly prepare: CommandHandler['prepare'] | undefined }[];
-  readonly evolve: { readonly builder: string; readonly type: string; readonly key: string | symbol; readonly method: unknown }[];
+  readonly decide: {
+    readonly builder: string;
+    readonly command: CommandClass;
+    readonly key: string | symbol;
+    readonly method: unknown;
+    readonly prepare: CommandHandler['prepare'] | undefined;
+  }[];
+  readonly evolve: {
+    readonly builder: string;
+    readonly type: string;
+    readonly key: string | symbol;
+    readonly method: unknown;
+  }[];
 }
 
 const PARTS = Symbol('nest-kappa decider');
 
 function deciderParts(prototype: object): DeciderParts {
   const holder = prototype as { [PARTS]?: DeciderParts };
-  if (!Object.hasOwn(holder, PARTS)) Object.defineProperty(holder, PARTS, { value: { define: [], decide: [], evolve: [] } satisfies DeciderParts });
+  if (!Object.hasOwn(holder, PARTS))
+    Object.defineProperty(holder, PARTS, { value: { define: [], decide: [], evolve: [] } satisfies DeciderParts });
   return holder[PARTS] as DeciderParts;
 }
 
@@ -176,12 +228,29 @@ export function aggregateDefinition(entry: AggregateDefinition | (new () => obje
   if (typeof entry !== 'function') return entry;
   const parts = deciderParts(entry.prototype as object);
   const [define, another] = parts.define;
-  if (!define || another) throw badAggregate(entry.name, `has ${parts.define.length} Decider decorators`, 'Put exactly one `@YourAggregate.Decider()` on the class.');
+  if (!define || another)
+    throw badAggregate(
+      entry.name,
+      `has ${parts.define.length} Decider decorators`,
+      'Put exactly one `@YourAggregate.Decider()` on the class.',
+    );
   const empty = define({}, []);
   const foreign = [...parts.decide, ...parts.evolve].find((part) => part.builder !== empty.name);
-  if (foreign) throw badAggregate(empty.name, `has a handler of ${foreign.builder} (${entry.name}.${String(foreign.key)})`, `Use the decorators of one aggregate in one class.`);
-  const missing = empty.topic.events.filter((event) => !parts.evolve.some((part) => part.type === event.type)).map((event) => event.type);
-  if (missing.length > 0) throw badAggregate(empty.name, `does not evolve ${missing.join(', ')}`, `Add a method with @…Evolve(…) to ${entry.name} for each.`);
+  if (foreign)
+    throw badAggregate(
+      empty.name,
+      `has a handler of ${foreign.builder} (${entry.name}.${String(foreign.key)})`,
+      `Use the decorators of one aggregate in one class.`,
+    );
+  const missing = empty.topic.events
+    .filter((event) => !parts.evolve.some((part) => part.type === event.type))
+    .map((event) => event.type);
+  if (missing.length > 0)
+    throw badAggregate(
+      empty.name,
+      `does not evolve ${missing.join(', ')}`,
+      `Add a method with @…Evolve(…) to ${entry.name} for each.`,
+    );
   const self = new entry();
   const bound = (method: unknown): ((...args: unknown[]) => unknown) => {
     const call = method as (...args: unknown[]) => unknown;
@@ -189,7 +258,11 @@ export function aggregateDefinition(entry: AggregateDefinition | (new () => obje
     return Object.assign((...args: unknown[]) => call.apply(self, args), { source: call });
   };
   const evolve = Object.fromEntries(parts.evolve.map((part) => [part.type, bound(part.method)]));
-  return parts.decide.reduce<AggregateDefinition>((definition, part) => define(definition.evolve, withCommand(definition, handlerOf(part.command, part.prepare, bound(part.method)))), define(evolve, []));
+  return parts.decide.reduce<AggregateDefinition>(
+    (definition, part) =>
+      define(definition.evolve, withCommand(definition, handlerOf(part.command, part.prepare, bound(part.method)))),
+    define(evolve, []),
+  );
 }
 
 function badAggregate(name: string, what: string, nextStep: string): KappaError {

@@ -1,0 +1,218 @@
+import { quoteLiteral } from '../../database/identifiers.js';
+
+/**
+ * The append, as functions that our own and the application's connections call: one call is one round trip. Locks come first,
+ * in one order everywhere (partitions sorted, then claims sorted); the statements after them take fresh snapshots and see what
+ * the former holders committed. Command ids come before heads: a retry must not meet its own event as a conflict.
+ *
+ * Both answer one text per command, its fields separated by commas:
+ * `appended,next offset,microseconds` · `repeated,next offset,microseconds,first version,last version` · `reused` ·
+ * `conflict,head` · `taken,number of the claim` · `later` (an earlier command of the group names the same stream or value: send
+ * it again).
+ *
+ * Plans are generic and may not scan: one that was made while the tables were small would read all of them later, and planning
+ * anew costs more than the append. Nested loops over a group would be quadratic; JIT would take their penalty for real work.
+ */
+export const appendFunctions = (schema: string): string => `
+-- Commands that claim the same values go one after another, whichever partitions they write to. Buckets bound the number of locks.
+create function ${schema}.lock_claims(p_tenants text[], p_names text[], p_values text[]) returns void
+language plpgsql volatile as $body$
+declare
+  v_bucket bigint;
+begin
+  for v_bucket in
+    select distinct pg_catalog.hashtextextended(pg_catalog.concat_ws('/', c.tenant, c.name, c.value), 0) & 255
+    from unnest(p_tenants, p_names, p_values) as c (tenant, name, value)
+    where c.value is not null
+    order by 1
+  loop
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${quoteLiteral(schema)} || '/claims/' || v_bucket::text, 7216));
+  end loop;
+end
+$body$;
+
+-- Gives each stream the values it claims and takes from it what it held under the same names before; a null value only takes.
+create function ${schema}.hold_claims(p_streams text[], p_tenants text[], p_names text[], p_values text[]) returns void
+language plpgsql volatile set plan_cache_mode = force_generic_plan set enable_seqscan = off as $body$
+begin
+  delete from ${schema}.unique_claims u
+  using unnest(p_streams, p_names, p_values) as c (stream, name, value)
+  where u.stream = c.stream and u.name = c.name and u.value is distinct from c.value;
+  insert into ${schema}.unique_claims (tenant, name, value, stream)
+  select c.tenant, c.name, c.value, c.stream
+  from unnest(p_streams, p_tenants, p_names, p_values) as c (stream, tenant, name, value)
+  where c.value is not null and not exists (
+    select from ${schema}.unique_claims u where u.tenant = c.tenant and u.name = c.name and u.value = c.value and u.stream = c.stream
+  );
+end
+$body$;
+
+-- One command. Its claims are numbered from 1.
+create function ${schema}.append_command(
+  p_topic_id int, p_partition int, p_stream text, p_key text, p_command_id text, p_hash text, p_expected int,
+  p_types text[], p_values bytea[], p_headers text[],
+  p_claim_tenants text[], p_claim_names text[], p_claim_values text[]
+) returns text
+language plpgsql volatile
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $body$
+declare
+  v_events int := pg_catalog.cardinality(p_types);
+  v_claims int := pg_catalog.cardinality(p_claim_names);
+  v_known ${schema}.commands;
+  v_head int;
+  v_taken int;
+  v_next bigint;
+  v_at timestamptz;
+begin
+  perform ${schema}.lock_partitions(array[p_topic_id], array[p_partition]);
+  if v_claims > 0 then
+    perform ${schema}.lock_claims(p_claim_tenants, p_claim_names, p_claim_values);
+  end if;
+
+  select k.* into v_known from ${schema}.commands k where k.stream = p_stream and k.command_id = p_command_id;
+  if found then
+    return case
+      when v_known.content_hash <> p_hash then 'reused'
+      else pg_catalog.concat_ws(',', 'repeated', v_known.next_offset, ${microseconds('v_known.recorded_at')}, v_known.first_version, v_known.last_version)
+    end;
+  end if;
+
+  select r.version into v_head from ${schema}.log_records r where r.stream = p_stream order by r.version desc limit 1;
+  if v_head is null then
+    select h.version into v_head from ${schema}.stream_heads h where h.stream = p_stream;
+    v_head := coalesce(v_head, 0);
+  end if;
+  if v_head <> p_expected then
+    return 'conflict,' || v_head;
+  end if;
+
+  if v_claims > 0 then
+    select min(c.number) into v_taken
+    from unnest(p_claim_tenants, p_claim_names, p_claim_values) with ordinality as c (tenant, name, value, number)
+    join ${schema}.unique_claims u on u.tenant = c.tenant and u.name = c.name and u.value = c.value
+    where u.stream <> p_stream;
+    if v_taken is not null then
+      return 'taken,' || v_taken;
+    end if;
+    perform ${schema}.hold_claims(pg_catalog.array_fill(p_stream, array[v_claims]), p_claim_tenants, p_claim_names, p_claim_values);
+  end if;
+
+  select t.next_offset, t.recorded_at into v_next, v_at from ${schema}.partition_tail(p_topic_id, p_partition) t;
+  if v_events = 1 then
+    insert into ${schema}.log_records ("offset", recorded_at, topic_id, partition, version, key, value, headers, event_type, stream)
+    values (v_next, v_at, p_topic_id, p_partition, v_head + 1, p_key, p_values[1], p_headers[1]::json, p_types[1], p_stream);
+  elsif v_events > 1 then
+    insert into ${schema}.log_records ("offset", recorded_at, topic_id, partition, version, key, value, headers, event_type, stream)
+    select v_next + e.number - 1, v_at, p_topic_id, p_partition, v_head + e.number, p_key, e.value, e.headers::json, e.type, p_stream
+    from unnest(p_types, p_values, p_headers) with ordinality as e (type, value, headers, number);
+  end if;
+  insert into ${schema}.commands (stream, command_id, content_hash, first_version, last_version, next_offset, recorded_at)
+  values (p_stream, p_command_id, p_hash, v_head + 1, v_head + v_events, v_next + v_events, v_at);
+  return pg_catalog.concat_ws(',', 'appended', v_next + v_events, ${microseconds('v_at')});
+end
+$body$;
+
+-- A group of commands: p_event_commands and p_claim_commands name the command, from 1, that an event or claim belongs to;
+-- claims are numbered over the whole group. With p_lock_timeout_ms the wait for locks is shorter than the session's. Losers are dropped before survivors are numbered, so that offsets have no holes.
+create function ${schema}.append_commands(
+  p_topic_ids int[], p_partitions int[], p_streams text[], p_keys text[], p_command_ids text[], p_hashes text[], p_expected int[], p_counts int[],
+  p_event_commands int[], p_types text[], p_values bytea[], p_headers text[],
+  p_claim_commands int[], p_claim_tenants text[], p_claim_names text[], p_claim_values text[],
+  p_lock_timeout_ms int
+) returns text[]
+language plpgsql volatile
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set jit = off as $body$
+declare
+  v_claims int := pg_catalog.cardinality(p_claim_commands);
+  v_taken int[] := pg_catalog.array_fill(null::int, array[pg_catalog.cardinality(p_streams)]);
+  v_later boolean[] := pg_catalog.array_fill(false, array[pg_catalog.cardinality(p_streams)]);
+  v_claim record;
+  v_won int[];
+  v_outcomes text[];
+begin
+  if p_lock_timeout_ms is not null then
+    perform pg_catalog.set_config('lock_timeout', p_lock_timeout_ms::text, true);
+  end if;
+  perform ${schema}.lock_partitions(p_topic_ids, p_partitions);
+  if v_claims > 0 then
+    perform ${schema}.lock_claims(p_claim_tenants, p_claim_names, p_claim_values);
+    for v_claim in
+      select c.command, c.number, c.command > min(c.command) over (partition by c.tenant, c.name, c.value) as later,
+        exists (
+          select from ${schema}.unique_claims u
+          where u.tenant = c.tenant and u.name = c.name and u.value = c.value and u.stream <> p_streams[c.command]
+        ) as taken
+      from unnest(p_claim_commands, p_claim_tenants, p_claim_names, p_claim_values) with ordinality as c (command, tenant, name, value, number)
+      where c.value is not null
+    loop
+      if v_claim.taken then v_taken[v_claim.command] := least(v_taken[v_claim.command], v_claim.number); end if;
+      if v_claim.later then v_later[v_claim.command] := true; end if;
+    end loop;
+  end if;
+
+  with looked_up as materialized (
+    select g.*, row_number() over (partition by g.stream order by g.number) > 1 or g.claims_later as later,
+      (select k from ${schema}.commands k where k.stream = g.stream and k.command_id = g.command_id) as known,
+      coalesce(
+        (select r.version from ${schema}.log_records r where r.stream = g.stream order by r.version desc limit 1),
+        (select h.version from ${schema}.stream_heads h where h.stream = g.stream),
+        0) as head
+    from unnest(p_topic_ids, p_partitions, p_streams, p_keys, p_command_ids, p_hashes, p_expected, p_counts, v_taken, v_later) with ordinality
+      as g (topic_id, partition, stream, key, command_id, hash, expected, events, taken, claims_later, number)
+  ), judged as materialized (
+    select l.*, case
+      when l.later then 'later'
+      when (l.known).stream is null then case when l.head <> l.expected then 'conflict' when l.taken is not null then 'taken' else 'appended' end
+      when (l.known).content_hash <> l.hash then 'reused'
+      else 'repeated' end as outcome
+    from looked_up l
+  ), tails as materialized (
+    select p.topic_id, p.partition, t.next_offset, t.recorded_at
+    from (select distinct j.topic_id, j.partition from judged j where j.outcome = 'appended') p,
+      ${schema}.partition_tail(p.topic_id, p.partition) t
+  ), won as materialized (
+    select j.*, t.recorded_at,
+      t.next_offset + (sum(j.events) over (partition by j.topic_id, j.partition order by j.number))::bigint as next_offset
+    from judged j
+    join tails t on t.topic_id = j.topic_id and t.partition = j.partition
+    where j.outcome = 'appended'
+  ), recorded as (
+    insert into ${schema}.log_records ("offset", recorded_at, topic_id, partition, version, key, value, headers, event_type, stream)
+    select w.next_offset - w.events + e.place - 1, w.recorded_at, w.topic_id, w.partition, w.expected + e.place, w.key, e.value, e.headers::json, e.type, w.stream
+    from (
+      select n.*, row_number() over (partition by n.command order by n.number) as place
+      from unnest(p_event_commands, p_types, p_values, p_headers) with ordinality as n (command, type, value, headers, number)
+    ) e
+    join won w on w.number = e.command
+  ), remembered as (
+    insert into ${schema}.commands (stream, command_id, content_hash, first_version, last_version, next_offset, recorded_at)
+    select w.stream, w.command_id, w.hash, w.expected + 1, w.expected + w.events, w.next_offset, w.recorded_at from won w
+  )
+  select
+    array_agg(
+      case j.outcome
+        when 'appended' then pg_catalog.concat_ws(',', 'appended', w.next_offset, ${microseconds('w.recorded_at')})
+        when 'repeated' then pg_catalog.concat_ws(',', 'repeated', (j.known).next_offset, ${microseconds('(j.known).recorded_at')}, (j.known).first_version, (j.known).last_version)
+        when 'conflict' then 'conflict,' || j.head
+        when 'taken' then 'taken,' || j.taken
+        else j.outcome
+      end
+      order by j.number),
+    array_agg(w.number)
+  into v_outcomes, v_won
+  from judged j
+  left join won w on w.number = j.number;
+
+  if v_claims > 0 then
+    perform ${schema}.hold_claims(array_agg(p_streams[c.command]), array_agg(c.tenant), array_agg(c.name), array_agg(c.value))
+    from unnest(p_claim_commands, p_claim_tenants, p_claim_names, p_claim_values) as c (command, tenant, name, value)
+    where c.command = any (v_won);
+  end if;
+  return v_outcomes;
+end
+$body$;
+`;
+
+function microseconds(time: string): string {
+  return `(extract(epoch from ${time}) * 1000000)::bigint`;
+}

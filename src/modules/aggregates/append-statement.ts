@@ -1,0 +1,111 @@
+import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js';
+import type { Statement } from '../../database/database.js';
+import { quoteIdentifier } from '../../database/identifiers.js';
+import { KappaError } from '../../kernel/errors.js';
+import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
+
+/** Answered for a command that an earlier one of its group stands in the way of: it was not looked at, send it again. */
+export const LATER = Symbol('later');
+
+export interface AppendStatements {
+  /** One command: a leaner plan. */
+  one(request: AppendRequest): Statement;
+  /** A group of commands; each is judged for itself. Null: locks are waited for as long as the session says. */
+  group(requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement;
+}
+
+export function appendStatements(schema: string): AppendStatements {
+  const quoted = quoteIdentifier(schema);
+  const one = `select array[${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)]::text as outcomes`;
+  const group = `select ${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)::text as outcomes`;
+  return {
+    one: (request) => ({ name: 'kappa append one', text: one, values: valuesOfOne(request) }),
+    group: (requests, lockTimeoutMs) => ({
+      name: 'kappa append group',
+      text: group,
+      values: [...valuesOfGroup(requests), lockTimeoutMs],
+    }),
+  };
+}
+
+function valuesOfOne(request: AppendRequest): unknown[] {
+  const { events, claims } = request;
+  return [
+    request.topicId,
+    request.partition,
+    request.stream,
+    request.key,
+    request.commandId,
+    request.contentHash,
+    request.expectedVersion,
+    textArray(events.map((event) => event.type)),
+    byteaArray(events.map((event) => event.value)),
+    textArray(events.map((event) => event.headers)),
+    textArray(claims.map(() => request.tenant ?? '')),
+    textArray(claims.map((claim) => claim.name)),
+    textArray(claims.map((claim) => claim.value)),
+  ];
+}
+
+function valuesOfGroup(requests: readonly AppendRequest[]): unknown[] {
+  const events = requests.flatMap((request, index) => request.events.map((event) => ({ command: index + 1, event })));
+  const claims = claimsOf(requests);
+  return [
+    intArray(requests.map((request) => request.topicId)),
+    intArray(requests.map((request) => request.partition)),
+    textArray(requests.map((request) => request.stream)),
+    textArray(requests.map((request) => request.key)),
+    textArray(requests.map((request) => request.commandId)),
+    textArray(requests.map((request) => request.contentHash)),
+    intArray(requests.map((request) => request.expectedVersion)),
+    intArray(requests.map((request) => request.events.length)),
+    intArray(events.map(({ command }) => command)),
+    textArray(events.map(({ event }) => event.type)),
+    byteaArray(events.map(({ event }) => event.value)),
+    textArray(events.map(({ event }) => event.headers)),
+    intArray(claims.map(({ command }) => command)),
+    textArray(claims.map(({ tenant }) => tenant)),
+    textArray(claims.map(({ claim }) => claim.name)),
+    textArray(claims.map(({ claim }) => claim.value)),
+  ];
+}
+
+/** The claims of a group in the order in which the function numbers them. */
+function claimsOf(requests: readonly AppendRequest[]): readonly { command: number; tenant: string; claim: UniqueClaim }[] {
+  return requests.flatMap((request, index) =>
+    request.claims.map((claim) => ({ command: index + 1, tenant: request.tenant ?? '', claim })),
+  );
+}
+
+/** Reads what the functions answered: the text of an array of texts that need quotes where they hold a comma. */
+export function parseOutcomes(requests: readonly AppendRequest[], answer: string): readonly (AppendOutcome | typeof LATER)[] {
+  const claims = claimsOf(requests);
+  const answers = Array.from(answer.matchAll(/"([^"]*)"|[a-z]+/g), ([whole, quoted]) => quoted ?? whole);
+  if (answers.length !== requests.length) {
+    throw new KappaError('KAPPA_INTERNAL', `the append of ${requests.length} commands answered ${answers.length} times`, {
+      facts: { answer: answer.slice(0, 200) },
+    });
+  }
+  return answers.map((text) => parseOutcome(text, claims));
+}
+
+function parseOutcome(text: string, claims: readonly { claim: UniqueClaim }[]): AppendOutcome | typeof LATER {
+  const [outcome, ...fields] = text.split(',');
+  const [first = 0, second = 0, third = 0, fourth = 0] = fields.map(Number);
+  switch (outcome) {
+    case 'appended':
+      return { outcome, nextOffset: first, recordedAtUs: second };
+    case 'repeated':
+      return { outcome, nextOffset: first, recordedAtUs: second, firstVersion: third, lastVersion: fourth };
+    case 'conflict':
+      return { outcome, head: first };
+    case 'taken':
+      return { outcome, claim: claims[first - 1]?.claim ?? { name: '', value: null } };
+    case 'reused':
+      return { outcome };
+    case 'later':
+      return LATER;
+    default:
+      throw new KappaError('KAPPA_INTERNAL', `the append answered ${JSON.stringify(text)}`);
+  }
+}

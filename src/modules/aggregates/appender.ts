@@ -1,0 +1,267 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asRetriable, isConnectionError, isTransient, sqlState } from '../../database/database-errors.js';
+import type { Connection, Database, Statement } from '../../database/database.js';
+import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
+import type { PartitionKey } from '../../kernel/position.js';
+import type { AppendSignal } from '../../log/event-log.js';
+import { AppendQueue, type PendingAppend } from './append-queue.js';
+import type { AppendOutcome, AppendRequest } from './append-request.js';
+import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
+
+export interface AppenderLimits {
+  /** Groups under way at a time. Default 2: one is written while the other is prepared; more only divide the fsync. */
+  readonly concurrentGroups?: number;
+  /** Commands of one group at most. Default 512. */
+  readonly groupCommands?: number;
+  /** Bytes of one group at most; a larger command goes alone. Default 4 MiB. */
+  readonly groupBytes?: number;
+  /** How long an answer is waited for before the connection is given up. Default 15,000; longer than the lock timeout. */
+  readonly answerTimeoutMs?: number;
+  /** How long the outcome of an append is looked up when the connection was lost. Default 20,000. */
+  readonly lookUpMs?: number;
+}
+
+/** How long a group of several partitions waits for a lock before it is divided, so that a held partition holds up none but itself. */
+const SHARED_LOCK_TIMEOUT_MS = 400;
+/** Groups that may wait for a held partition at a time, beside the others: each occupies a connection. */
+const SLOW_GROUPS = 2;
+const LONGEST_PAUSE_MS = 1_000;
+const DEADLOCK_RETRIES = 5;
+
+/**
+ * Group commit: commands that arrive while a group is being committed make up the next one. Each command of a group is judged
+ * for itself and gets its own outcome; what fails a whole group (a lock, a connection) is taken apart until it fails none but
+ * its own.
+ *
+ * When a connection is lost the append is sent again, unchanged: the command ids are looked up first, under the partition's
+ * lock, so that what has taken effect is answered and what has not is appended, also when the first attempt is still waiting
+ * in the server. Nothing is decided again before that is known.
+ */
+export class Appender {
+  readonly #queue = new AppendQueue();
+  readonly #statements: AppendStatements;
+  readonly #limits: Required<AppenderLimits>;
+  readonly #groups = new Set<readonly PendingAppend[]>();
+  readonly #slowGroups = new Set<readonly PendingAppend[]>();
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(
+    private readonly database: Pick<Database, 'connect' | 'schema'>,
+    private readonly signal: AppendSignal,
+    limits: AppenderLimits = {},
+  ) {
+    this.#statements = appendStatements(database.schema);
+    this.#limits = {
+      concurrentGroups: 2,
+      groupCommands: 512,
+      groupBytes: 4 * 1024 * 1024,
+      answerTimeoutMs: 15_000,
+      lookUpMs: 20_000,
+      ...limits,
+    };
+  }
+
+  /**
+   * @throws RetriableError when nothing was written; UnknownOutcomeError when the database stayed away after the connection
+   *   was lost.
+   */
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#queue.add({ request, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    if (this.#isIdle) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Not at once: commands that go on in the same turn of the event loop belong to one group. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#pump(false, this.#limits.concurrentGroups);
+      this.#pump(true, SLOW_GROUPS);
+    });
+  }
+
+  #pump(slow: boolean, most: number): void {
+    const underWay = slow ? this.#slowGroups : this.#groups;
+    while (underWay.size < most) {
+      const group = this.#queue.take({ maxCommands: this.#limits.groupCommands, maxBytes: this.#limits.groupBytes }, slow);
+      if (group.length === 0) return;
+      underWay.add(group);
+      void this.#commit(group).finally(() => {
+        underWay.delete(group);
+        this.#queue.release(group);
+        if (!this.#queue.isEmpty) this.#schedule();
+        else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
+      });
+    }
+  }
+
+  get #isIdle(): boolean {
+    return this.#queue.isEmpty && this.#groups.size === 0 && this.#slowGroups.size === 0;
+  }
+
+  /** Never rejects: each command's own promise is told. */
+  async #commit(group: readonly PendingAppend[]): Promise<void> {
+    try {
+      this.#tell(group, await this.#send(group));
+    } catch (error) {
+      await this.#recover(group, error);
+    }
+  }
+
+  #tell(group: readonly PendingAppend[], outcomes: readonly (AppendOutcome | typeof LATER)[]): void {
+    const ends: Record<PartitionKey, number> = {};
+    const later: PendingAppend[] = [];
+    group.forEach((pending, index) => {
+      const outcome = outcomes[index];
+      if (outcome === undefined || outcome === LATER) {
+        later.push(pending);
+        return;
+      }
+      const key = pending.request.partitionKey;
+      if ('nextOffset' in outcome) ends[key] = Math.max(ends[key] ?? 0, outcome.nextOffset);
+      this.#queue.markSlow(key, false);
+      pending.resolve(outcome);
+    });
+    this.#queue.putBack(later);
+    this.signal.appended(ends);
+  }
+
+  async #recover(group: readonly PendingAppend[], error: unknown): Promise<void> {
+    const parts = byPartition(group);
+    if (error instanceof UnknownOutcomeError) {
+      await Promise.all(parts.map((part) => this.#lookUp(part, error)));
+    } else if (isDeadlock(error)) {
+      await this.#again(group, error);
+    } else if (sqlState(error) === '55P03') {
+      for (const { request } of group) this.#queue.markSlow(request.partitionKey, true);
+      if (parts.length > 1) this.#queue.putBack(group);
+      else rejectAll(group, error);
+    } else if (sqlState(error) !== null && group.length > 1) {
+      // One command's data that the database refuses: halve until it stands alone.
+      const middle = Math.ceil(group.length / 2);
+      await this.#commit(group.slice(0, middle));
+      await this.#commit(group.slice(middle));
+    } else {
+      rejectAll(group, error);
+    }
+  }
+
+  /** Only transactions of others, which lock in another order, can bring this about. */
+  async #again(group: readonly PendingAppend[], first: unknown): Promise<void> {
+    let error = first;
+    for (let attempt = 1; attempt <= DEADLOCK_RETRIES && isDeadlock(error); attempt += 1) {
+      await delay(Math.random() * 10 * attempt);
+      try {
+        this.#tell(group, await this.#send(group));
+        return;
+      } catch (next) {
+        error = next;
+      }
+    }
+    if (isDeadlock(error)) rejectAll(group, error);
+    else await this.#recover(group, error);
+  }
+
+  /** The connection was lost after the append was sent: finds out what became of it, or appends it now. */
+  async #lookUp(group: readonly PendingAppend[], lost: UnknownOutcomeError): Promise<void> {
+    const until = performance.now() + this.#limits.lookUpMs;
+    for (let pauseMs = 25; performance.now() < until; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        this.#tell(group, await this.#send(group));
+        return;
+      } catch (error) {
+        const passes = error instanceof UnknownOutcomeError || error instanceof RetriableError || isTransient(error);
+        if (!passes) break;
+        await delay(pauseMs * (0.5 + Math.random() / 2));
+      }
+    }
+    for (const { request, reject } of group) {
+      reject(
+        new UnknownOutcomeError(
+          `the connection was lost while ${request.commandId} was appended to ${request.stream}, and the database stayed away`,
+          {
+            facts: { stream: request.stream, commandId: request.commandId },
+            nextStep: 'Execute the command again with this id as its idempotencyKey: it takes effect once.',
+            cause: lost.cause,
+          },
+        ),
+      );
+    }
+  }
+
+  /** @throws UnknownOutcomeError when the connection is lost after the statement was given to it. */
+  async #send(group: readonly PendingAppend[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {
+    const requests = group.map(({ request }) => request);
+    const statement = this.#statementOf(requests);
+    let connection: Connection;
+    try {
+      connection = await this.database.connect();
+    } catch (error) {
+      throw new RetriableError('nothing was appended: the database cannot be reached', { cause: error });
+    }
+    let answer: string | undefined;
+    try {
+      answer = await this.#answer(connection, statement);
+    } catch (error) {
+      const lost = isConnectionError(error) || sqlState(error) === null;
+      connection.release(lost);
+      throw lost ? new UnknownOutcomeError('the connection was lost during the append', { cause: error }) : error;
+    }
+    connection.release();
+    return parseOutcomes(requests, answer ?? '');
+  }
+
+  #statementOf(requests: readonly AppendRequest[]): Statement {
+    const [only, another] = requests;
+    if (only && !another) return this.#statements.one(only);
+    const shared = requests.some((request) => request.partitionKey !== only?.partitionKey);
+    return this.#statements.group(requests, shared ? SHARED_LOCK_TIMEOUT_MS : null);
+  }
+
+  /** A half-open connection never answers, and TCP gives up only after many minutes. */
+  async #answer(connection: Connection, statement: Statement): Promise<string | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new UnknownOutcomeError(`the database did not answer for ${this.#limits.answerTimeoutMs} ms`)),
+        this.#limits.answerTimeoutMs,
+      );
+    });
+    try {
+      const { rows } = await Promise.race([connection.query<{ outcomes: string }>(statement), silence]);
+      return rows[0]?.outcomes;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Deadlocks and serialisation failures: the server chose this transaction to give way. */
+function isDeadlock(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40P01' || state === '40001';
+}
+
+function rejectAll(group: readonly PendingAppend[], error: unknown): void {
+  for (const { request, reject } of group) reject(asRetriable(error, `the append to ${request.stream}`));
+}
+
+function byPartition(group: readonly PendingAppend[]): readonly (readonly PendingAppend[])[] {
+  const parts = new Map<PartitionKey, PendingAppend[]>();
+  for (const pending of group) {
+    const part = parts.get(pending.request.partitionKey);
+    if (part) part.push(pending);
+    else parts.set(pending.request.partitionKey, [pending]);
+  }
+  return [...parts.values()];
+}

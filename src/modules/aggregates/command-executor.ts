@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../database/database.js';
+import { jsonCodec, type Codec } from '../../kernel/codec.js';
+import { RetriableError } from '../../kernel/errors.js';
+import type { AnyRecorded } from '../../kernel/event.js';
+import { silentLogger, type Logger } from '../../kernel/logger.js';
+import type { AppendSignal, EventLog } from '../../log/event-log.js';
+import { AggregateRegistry } from './aggregate-registry.js';
+import type { AggregateDefinition, Inject } from './aggregate.js';
+import { Appender, type AppenderLimits } from './appender.js';
+import { checkCommand } from './command-check.js';
+import { CommandRun, type RunParts } from './command-run.js';
+import { Commands, type CommandResult, type ExecuteOptions } from './command.js';
+import { OwnTransactionAppender } from './own-transaction.js';
+import { SnapshotWriter } from './snapshots.js';
+import { StateCache } from './state-cache.js';
+import { StreamLoader, type Rows } from './stream-loader.js';
+import { StreamTurns } from './stream-turns.js';
+
+export interface CommandExecutorOptions {
+  readonly database: Database;
+  /** Holds the topics, and wakes the readers of this process after each append. */
+  readonly log: Pick<EventLog, 'createTopic' | 'limits'> & AppendSignal;
+  readonly aggregates: readonly AggregateDefinition[];
+  /** Gives `prepare` its services. */
+  readonly inject: Inject;
+  /** Default JSON. */
+  readonly codec?: Codec;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** Default: the machine's. */
+  readonly clock?: () => Date;
+  /** Default: random UUIDs. */
+  readonly newId?: () => string;
+  /** States of recent streams kept in memory. Default 10,000. */
+  readonly stateCacheSize?: number;
+  /** How often a command without `expectedVersion` is decided again after a conflict. Default 10. */
+  readonly retries?: number;
+  /** Freezes states and events, so that what must be pure fails where it mutates. Default: outside production. */
+  readonly freeze?: boolean;
+  readonly appender?: AppenderLimits;
+}
+
+/** Executes commands: load, prepare, decide, append, in that order, and again after a conflict. */
+export class CommandExecutor extends Commands {
+  readonly #registry: AggregateRegistry;
+  readonly #appender: Appender;
+  readonly #snapshots: SnapshotWriter;
+  readonly #turns = new StreamTurns();
+  readonly #parts: RunParts;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #started: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor(private readonly options: CommandExecutorOptions) {
+    super();
+    const { database, log, codec = jsonCodec, logger = silentLogger } = options;
+    this.#registry = new AggregateRegistry(
+      options.aggregates,
+      codec,
+      options.freeze ?? process.env['NODE_ENV'] !== 'production',
+    );
+    this.#appender = new Appender(database, log, options.appender);
+    this.#snapshots = new SnapshotWriter(database, logger);
+    this.#parts = {
+      codec,
+      loader: new StreamLoader(database.schema),
+      cache: new StateCache(options.stateCacheSize ?? 10_000),
+      snapshots: this.#snapshots,
+      inject: options.inject,
+      clock: options.clock ?? (() => new Date()),
+      newId: options.newId ?? randomUUID,
+      retries: options.retries ?? 10,
+      maxRecordBytes: log.limits.maxRecordBytes,
+    };
+  }
+
+  /**
+   * Creates the topics of the aggregates and binds each aggregate to its own. May be called twice.
+   * @throws KAPPA_AGGREGATE_MOVED, KAPPA_TOPIC_MISMATCH
+   */
+  async start(): Promise<void> {
+    this.#started ??= this.#registry.bind(this.options.database, this.options.log);
+    try {
+      await this.#started;
+    } catch (error) {
+      this.#started = null;
+      throw error;
+    }
+  }
+
+  /** Refuses new commands and waits for those under way, and for their snapshots. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#appender.idle();
+    await this.#snapshots.idle();
+  }
+
+  async execute(command: object, options: ExecuteOptions = {}): Promise<CommandResult> {
+    if (this.#stopped) throw new RetriableError('commands are stopped', { nextStep: 'Send it to a process that runs.' });
+    const work = this.#execute(command, options);
+    this.#underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /**
+   * The events of one stream, oldest first, upcast.
+   * @throws KAPPA_UNKNOWN_AGGREGATE, KAPPA_BAD_NAME
+   */
+  async *readStream(aggregate: string, id: string, tenant: string | null = null): AsyncGenerator<AnyRecorded> {
+    const model = this.#registry.model(aggregate);
+    for await (const record of this.#parts.loader.records(this.#rows, model, model.address(tenant, id)))
+      yield model.decode(record);
+  }
+
+  async #execute(command: object, options: ExecuteOptions): Promise<CommandResult> {
+    const { model, handler } = this.#registry.route(command);
+    checkCommand(model.definition, handler, command, options);
+    if (!this.#started) await this.start();
+    const address = model.address(
+      options.tenant ?? null,
+      (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
+    );
+    const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
+    if (options.transaction) {
+      // Not in turn: the caller's transaction may hold the very lock that the command before it waits for.
+      const own = new OwnTransactionAppender(options.transaction, this.options.database.schema);
+      await own.begin(this.#parts.newId());
+      return new CommandRun(target, this.#parts, {
+        rows: own.rows,
+        append: (request) => own.append(request),
+        shared: false,
+      }).run();
+    }
+    const run = new CommandRun(target, this.#parts, {
+      rows: this.#rows,
+      append: (request) => this.#appender.append(request),
+      shared: true,
+    });
+    return this.#turns.run(address.stream, () => run.run());
+  }
+
+  readonly #rows: Rows = async <Row extends object>(statement: Parameters<Rows>[0]) =>
+    (await this.options.database.query<Row>(statement)).rows;
+}

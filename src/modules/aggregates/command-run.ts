@@ -1,0 +1,241 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Codec } from '../../kernel/codec.js';
+import { KappaError, WrongExpectedVersionError } from '../../kernel/errors.js';
+import type { CommandHandler, Inject } from './aggregate.js';
+import type { AggregateModel, StreamAddress } from './aggregate-model.js';
+import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
+import type { CommandResult, ExecuteOptions } from './command.js';
+import { contentHash } from './content-hash.js';
+import { decideCommand, type DecidedEvent } from './decision.js';
+import type { SnapshotWriter } from './snapshots.js';
+import type { LoadedStream, StateCache } from './state-cache.js';
+import type { CommandIdentity, Rows, StreamLoader } from './stream-loader.js';
+import { asRecorded, writeEvents, type WrittenEvent } from './write-events.js';
+
+/** What all runs of an executor share. */
+export interface RunParts {
+  readonly codec: Codec;
+  readonly loader: StreamLoader;
+  readonly cache: StateCache;
+  readonly snapshots: SnapshotWriter;
+  readonly inject: Inject;
+  readonly clock: () => Date;
+  readonly newId: () => string;
+  readonly retries: number;
+  readonly maxRecordBytes: number;
+}
+
+/** A checked command and where it goes. */
+export interface RunTarget {
+  readonly model: AggregateModel;
+  readonly handler: CommandHandler;
+  readonly command: object;
+  readonly options: ExecuteOptions;
+  readonly address: StreamAddress;
+  readonly topicId: number;
+}
+
+/** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */
+export interface RunPlace {
+  readonly rows: Rows;
+  append(request: AppendRequest): Promise<AppendOutcome>;
+  /** Whether what was appended is committed, so that others may see it from the cache. */
+  readonly shared: boolean;
+}
+
+interface Attempt {
+  readonly before: LoadedStream;
+  readonly written: readonly WrittenEvent[];
+  readonly outcome: AppendOutcome;
+}
+
+type Repeat = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
+
+const LONGEST_PAUSE_MS = 250;
+const NO_CLAIMS: readonly UniqueClaim[] = [];
+
+/** One command from its load to its result, with its retries. */
+export class CommandRun {
+  readonly #identity: CommandIdentity;
+  /** A new id has certainly not taken effect before; a given one is looked up before it is refused for anything. */
+  #mayRepeat: boolean;
+
+  constructor(
+    private readonly target: RunTarget,
+    private readonly parts: RunParts,
+    private readonly place: RunPlace,
+  ) {
+    const { handler, command, options } = target;
+    this.#identity = {
+      commandId: options.idempotencyKey ?? parts.newId(),
+      contentHash: contentHash(handler.commandName, command),
+    };
+    this.#mayRepeat = options.idempotencyKey !== undefined;
+  }
+
+  async run(): Promise<CommandResult> {
+    const { options, address } = this.target;
+    for (let attempt = 1; ; attempt += 1) {
+      const done = await this.#attempt();
+      if (!('written' in done)) return this.#repeated(done);
+      const { before, outcome } = done;
+      switch (outcome.outcome) {
+        case 'appended':
+          return this.#appended(done, outcome.nextOffset, outcome.recordedAtUs);
+        case 'repeated':
+        case 'reused':
+          return this.#repeated(outcome);
+        case 'taken':
+          throw valueTaken(this.target, outcome.claim);
+        case 'conflict':
+          this.parts.cache.drop(address.stream);
+          if (options.expectedVersion !== undefined || attempt > this.parts.retries)
+            throw new WrongExpectedVersionError(address.stream, before.version, outcome.head);
+          // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
+          await delay(Math.random() * Math.min(2 ** attempt, LONGEST_PAUSE_MS));
+      }
+    }
+  }
+
+  /** Load, prepare, decide, append, once; or what the same command did before, where its id turns out to be known. */
+  async #attempt(): Promise<Attempt | Repeat> {
+    const { model, options, address } = this.target;
+    const loaded = await this.#load();
+    if ('outcome' in loaded) return loaded;
+    const { expectedVersion = loaded.version } = options;
+    const now = this.parts.clock();
+    let written: readonly WrittenEvent[];
+    let request: AppendRequest;
+    try {
+      if (expectedVersion !== loaded.version)
+        throw new WrongExpectedVersionError(address.stream, expectedVersion, loaded.version);
+      written = this.#write(await this.#decide(loaded.state, now), loaded.version, now);
+      const after = written.reduce<unknown>((state, { recorded }) => model.evolve(state, recorded), loaded.state);
+      request = this.#request(
+        loaded.version,
+        written,
+        model.hasClaims ? changedClaims(model.claims(loaded.state), model.claims(after)) : NO_CLAIMS,
+      );
+    } catch (error) {
+      // A repeated command may be refused for what it has itself brought about.
+      const earlier = await this.#lookUp();
+      if (earlier) return earlier;
+      throw error;
+    }
+    return { before: loaded, written, outcome: await this.place.append(request) };
+  }
+
+  async #load(): Promise<LoadedStream | Repeat> {
+    const { model, handler, options, address } = this.target;
+    const cached = this.place.shared ? this.parts.cache.get(address.stream) : null;
+    // A cache that is behind what the caller has seen is of no use.
+    if (cached && cached.version >= (options.expectedVersion ?? 0)) {
+      // What prepare does is not done again for a command that has taken effect.
+      return (handler.prepare && (await this.#lookUp())) || cached;
+    }
+    const loaded = await this.parts.loader.load(this.place.rows, model, address, this.#mayRepeat ? this.#identity : null);
+    this.#mayRepeat = false;
+    return loaded;
+  }
+
+  async #lookUp(): Promise<Repeat | null> {
+    if (!this.#mayRepeat) return null;
+    this.#mayRepeat = false;
+    return this.parts.loader.earlier(this.place.rows, this.target.address, this.#identity);
+  }
+
+  async #decide(state: unknown, now: Date): Promise<readonly DecidedEvent[]> {
+    const { model, handler, command, options } = this.target;
+    const facts = handler.prepare ? await handler.prepare(command, state as Readonly<unknown>, this.parts.inject) : undefined;
+    return decideCommand(model, handler, command, state, {
+      now: now.toISOString(),
+      newId: () => this.parts.newId(),
+      facts,
+      tenant: options.tenant ?? null,
+      principal: options.principal ?? null,
+    });
+  }
+
+  #write(decided: readonly DecidedEvent[], version: number, now: Date): readonly WrittenEvent[] {
+    const { model, address, options } = this.target;
+    const { commandId } = this.#identity;
+    return writeEvents(model, this.parts.codec, this.parts.maxRecordBytes, decided, {
+      address,
+      version,
+      now,
+      occurredAt: options.occurredAt ?? now.toISOString(),
+      correlationId: options.correlationId ?? commandId,
+      causationId: options.causationId ?? commandId,
+      traceparent: options.traceparent ?? null,
+      newId: this.parts.newId,
+    });
+  }
+
+  #request(expectedVersion: number, written: readonly WrittenEvent[], claims: readonly UniqueClaim[]): AppendRequest {
+    const { stream, key, tenant, partition, partitionKey } = this.target.address;
+    const events = written.map(({ encoded }) => encoded);
+    const bytes = events.reduce((sum, { value, headers }) => sum + value.byteLength + headers.length, 0);
+    return {
+      stream,
+      key,
+      tenant,
+      topicId: this.target.topicId,
+      partition,
+      partitionKey,
+      ...this.#identity,
+      expectedVersion,
+      events,
+      claims,
+      bytes,
+    };
+  }
+
+  #appended({ before, written }: Attempt, nextOffset: number, recordedAtUs: number): CommandResult {
+    const { model, address } = this.target;
+    const version = before.version + written.length;
+    const events = model.frozen(asRecorded(written, nextOffset, recordedAtUs));
+    if (this.place.shared) {
+      const state = events.reduce<unknown>((folded, event) => model.evolve(folded, event), before.state);
+      const every = model.definition.snapshotEvery;
+      const due = every !== null && version - before.snapshotVersion >= every;
+      if (due) this.parts.snapshots.offer(model, address.stream, version, state);
+      this.parts.cache.set(address.stream, { version, state, snapshotVersion: due ? version : before.snapshotVersion });
+    }
+    return { version, position: { [address.partitionKey]: nextOffset }, events };
+  }
+
+  /** The first result again, its events read anew. */
+  async #repeated(earlier: Repeat): Promise<CommandResult> {
+    const { model, address } = this.target;
+    if (earlier.outcome === 'reused') throw idReused(this.target, this.#identity.commandId);
+    this.parts.cache.drop(address.stream);
+    const events = await this.parts.loader.events(this.place.rows, model, address, earlier.firstVersion, earlier.lastVersion);
+    return { version: earlier.lastVersion, position: { [address.partitionKey]: earlier.nextOffset }, events };
+  }
+}
+
+/** Only what changes is claimed or given back. */
+function changedClaims(
+  before: Readonly<Record<string, string | null>>,
+  after: Readonly<Record<string, string | null>>,
+): readonly UniqueClaim[] {
+  return Object.entries(after).flatMap(([name, value]) => (value === (before[name] ?? null) ? [] : [{ name, value }]));
+}
+
+function valueTaken({ address, handler }: RunTarget, { name, value }: UniqueClaim): KappaError {
+  return new KappaError('KAPPA_VALUE_TAKEN', `${name} ${JSON.stringify(value)} belongs to another stream`, {
+    facts: { name, value, stream: address.stream, command: handler.commandName },
+    nextStep: 'Give another value.',
+  });
+}
+
+function idReused({ address, handler }: RunTarget, commandId: string): KappaError {
+  return new KappaError(
+    'KAPPA_COMMAND_ID_REUSED',
+    `the idempotencyKey ${commandId} was used at ${address.stream} for a command with other content`,
+    {
+      facts: { commandId, stream: address.stream, command: handler.commandName },
+      nextStep: 'Give each command its own key, and a repeated one the same content.',
+    },
+  );
+}
