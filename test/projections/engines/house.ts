@@ -8,7 +8,7 @@ import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { buildWork } from '../../../src/modules/projections/build-work.js';
 import { BuildStore } from '../../../src/modules/projections/build-store.js';
-import { positionOf, type Build } from '../../../src/modules/projections/build.js';
+import { positionOf, type Build, type BuildError, type BuildState } from '../../../src/modules/projections/build.js';
 import { FoldSteps } from '../../../src/modules/projections/fold/fold-steps.js';
 import { RowWindow } from '../../../src/modules/projections/fold/row-window.js';
 import { projectionMigrations } from '../../../src/modules/projections/migrations.js';
@@ -22,6 +22,7 @@ import { createBuild } from '../../../src/modules/projections/rebuild/create-bui
 import type { BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
 import { LiveRunner } from '../../../src/modules/projections/runner/live-runner.js';
 import { ProgressSignal } from '../../../src/modules/projections/runner/progress-signal.js';
+import { swapTogether } from '../../../src/modules/projections/supervisor/swap-together.js';
 import { createTestDatabase } from '../../../src/testing/test-server.js';
 import { accounts, recordOf, type Happening } from './ledger.js';
 
@@ -47,10 +48,16 @@ export interface House extends RebuildContext {
   standsAt(work: BuildWork): Promise<Position>;
   /** Waits until the runners of this process own this many partitions, all together. */
   assigned(partitions: number): Promise<void>;
-  /** Waits until the engines of this process have looked at their progress this often. */
+  /** Waits until the engines of this process have looked at builds or progress this often. */
   looked(times: number): Promise<void>;
   /** From here on, how often progress was committed. */
   countCommits(): Promise<() => Promise<number>>;
+  /** Waits until the projection has a live build. */
+  live(projection: string): Promise<Build>;
+  stateOf(work: Pick<BuildWork, 'build'>, state: BuildState): Promise<void>;
+  /** Waits until an event has stopped the build. */
+  errorOf(build: Build): Promise<BuildError>;
+  untilNoError(build: Build): Promise<void>;
   /** Waits until the build stands at the position. */
   reached(work: BuildWork, position: Position): Promise<void>;
   /** All rows of the build, sorted by key. */
@@ -104,11 +111,15 @@ export async function house(url: string): Promise<House> {
       looks += 1;
       return super.progress(build);
     }
+    override list(projection?: string) {
+      looks += 1;
+      return super.list(projection);
+    }
   })(database);
   const progress = new ProgressSignal();
   const runners: LiveRunner[] = [];
   let appended = 0;
-  const context: RebuildContext = { database, log, builds, progress, logger, swap: async () => undefined };
+  const context: RebuildContext = { database, log, builds, progress, logger, swap: swapTogether({ database, builds }) };
   const appendRecords = async (records: readonly NewRecord[]): Promise<Position> => {
     let position: Position = {};
     for (let at = 0; at < records.length; at += 2_000)
@@ -138,7 +149,15 @@ export async function house(url: string): Promise<House> {
       return runner;
     },
     rebuild: async (request) => {
-      for await (const step of rebuildProjections(context, request)) void step;
+      for await (const _ of rebuildProjections(context, request));
+    },
+    live: (projection) => until(() => builds.active(projection)),
+    stateOf: async (work, state) => {
+      await until(async () => (await builds.get(work.build.id))?.state === state);
+    },
+    errorOf: (build) => until(async () => (await builds.get(build.id))?.error ?? null),
+    untilNoError: async (build) => {
+      await until(async () => (await builds.get(build.id))?.error === null);
     },
     reached: async (work, position) => {
       for (;;) {
@@ -162,8 +181,7 @@ export async function house(url: string): Promise<House> {
     rebuildUntil: async (request, events) => {
       const stop = new AbortController();
       const [work] = request.works;
-      for await (const step of rebuildProjections(context, { ...request, signal: stop.signal })) {
-        void step;
+      for await (const _ of rebuildProjections(context, { ...request, signal: stop.signal })) {
         const lines = await builds.progress(work!.build.id);
         if (lines.reduce((sum, line) => sum + line.nextOffset, 0) >= events) stop.abort();
       }
@@ -206,6 +224,14 @@ export async function house(url: string): Promise<House> {
     },
   };
   return self;
+}
+
+async function until<T>(look: () => Promise<T>): Promise<NonNullable<T>> {
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    await soon();
+  }
 }
 
 function soon(ms = 10): Promise<void> {

@@ -66,7 +66,7 @@ export const Flows = projection({ name: 'flows', version: 1, from: [accounts], t
 export const flowsV1 = Flows.on(Paid, { key: (e) => [{ who: e.stream.id }, { who: e.data.to }] }, (row, e, key) => {
   const change = (key.who === e.data.to ? BigInt(e.data.cents) : 0n) - (key.who === e.stream.id ? BigInt(e.data.cents) : 0n);
   const balance = (row?.balance ?? 0n) + change;
-  return balance === 0n ? null : { who: key.who as string, balance };
+  return balance === 0n ? null : { who: key.who, balance };
 });
 
 /** What happened to one account, before it has a place in the log. */

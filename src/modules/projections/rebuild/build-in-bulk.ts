@@ -40,7 +40,10 @@ export async function buildInBulk(
         await storeFailures(context, jobs, leases);
         await prepareAll(context, jobs, leases, signal);
         const active = jobs.filter(working);
-        if (active.length === 0 || signal.aborted) return await storeFailures(context, jobs, leases);
+        if (active.length === 0 || signal.aborted) {
+          await storeFailures(context, jobs, leases);
+          return;
+        }
         const ends = await endsOf(context, active);
         await bulkPass(context, active, ends, options, signal);
         backoff.reset();

@@ -7,7 +7,7 @@ import { buildLabel, type Claim, type ProgressMove } from '../build.js';
 import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
-import type { Row, RowKey } from '../projection.js';
+import type { Row } from '../projection.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
@@ -170,8 +170,7 @@ export class BulkBuild {
     if (fresh.length > 0) await table.copyIn(connection, rowsOf(fresh));
     for (let at = 0; at < changed.length; at += CHUNK)
       await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
-    for (let at = 0; at < gone.length; at += CHUNK)
-      await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf) as RowKey[]);
+    for (let at = 0; at < gone.length; at += CHUNK) await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf));
   }
 
   /** Writes, then drops all rows from memory; those that return are read back. */

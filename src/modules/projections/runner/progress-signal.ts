@@ -29,7 +29,12 @@ export class ProgressSignal {
         resolve(result);
       };
       const onAbort = (): void => settle(false);
-      const waiter = { build, check: (reached: Position) => void (covers(reached, position) && settle(true)) };
+      const waiter = {
+        build,
+        check: (reached: Position) => {
+          if (covers(reached, position)) settle(true);
+        },
+      };
       this.#waiters.add(waiter);
       signal.addEventListener('abort', onAbort);
     });

@@ -1,6 +1,6 @@
+import type { RunnerContext } from '../runner/runner-context.js';
 import type { SwapTogether } from '../runner/readiness.js';
 import { swapBuilds } from '../swap/swap-builds.js';
-import type { SwapContext } from '../swap/swap-options.js';
 
 export interface SwapTogetherOptions {
   /** How long a build goes on projecting after it was swapped away, in hours. Default 24. */
@@ -12,7 +12,10 @@ export interface SwapTogetherOptions {
 const ONE_TRY_MS = 2_000;
 
 /** How engines swap builds that are to swap by themselves. */
-export function swapTogether(context: SwapContext, { standbyHours = 24, signal }: SwapTogetherOptions = {}): SwapTogether {
+export function swapTogether(
+  context: Pick<RunnerContext, 'database' | 'builds'>,
+  { standbyHours = 24, signal }: SwapTogetherOptions = {},
+): SwapTogether {
   return (builds) =>
     swapBuilds(context, builds, {
       standbyMs: standbyHours * 3_600_000,

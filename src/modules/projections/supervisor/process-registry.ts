@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Database } from '../../../database/database.js';
+import { qualified } from '../../../database/identifiers.js';
+import type { ProjectionDefinition } from '../projection.js';
+
+/** A process that was not seen for longer does not run any more. */
+const GONE_AFTER_HOURS = 24;
+
+/**
+ * Which processes run which versions: what tells an orphaned build from one that is only slow. A row per process, renewed while
+ * it runs.
+ */
+export class ProcessRegistry {
+  readonly id = randomUUID();
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(
+    private readonly database: Pick<Database, 'query' | 'schema'>,
+    private readonly application: string,
+    private readonly projections: readonly ProjectionDefinition[],
+  ) {
+    this.#sql = statements(qualified(database.schema, 'processes'));
+  }
+
+  /** Says that this process runs; also after a database came back without its row. */
+  async beat(): Promise<void> {
+    const versions = this.projections.map(({ name, version }) => ({ projection: name, version }));
+    await this.database.query(this.#sql.beat, [this.id, hostname(), process.pid, this.application, JSON.stringify(versions)]);
+  }
+
+  /** Removes what processes left behind that died. */
+  async sweep(): Promise<void> {
+    await this.database.query(this.#sql.sweep, [GONE_AFTER_HOURS]);
+  }
+
+  async leave(): Promise<void> {
+    await this.database.query(this.#sql.leave, [this.id]);
+  }
+}
+
+const statements = (processes: string) => ({
+  beat: `
+    insert into ${processes} (id, host, pid, application, versions) values ($1, $2, $3, $4, $5)
+    on conflict (id) do update set seen_at = clock_timestamp(), versions = excluded.versions`,
+  sweep: `delete from ${processes} where seen_at < clock_timestamp() - make_interval(hours => $1)`,
+  leave: `delete from ${processes} where id = $1`,
+});

@@ -1,0 +1,226 @@
+import type { Codec } from '../../../kernel/codec.js';
+import { buildLabel, FOLLOWING, type Build } from '../build.js';
+import { buildWork } from '../build-work.js';
+import type { CodePolicy } from '../fingerprint.js';
+import type { ProjectionDefinition } from '../projection.js';
+import { buildInBulk } from '../rebuild/build-in-bulk.js';
+import { RebuildJob } from '../rebuild/rebuild-job.js';
+import { bulkOptions } from '../rebuild/rebuild-projections.js';
+import { pause } from '../runner/backoff.js';
+import { LiveRunner } from '../runner/live-runner.js';
+import { Readiness } from '../runner/readiness.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+import { DevelopmentRebuilds } from './development-rebuilds.js';
+import { ensureBuilds } from './ensure-builds.js';
+import { ProcessRegistry } from './process-registry.js';
+import { swapTogether } from './swap-together.js';
+
+export interface ProjectionEngineOptions extends RunnerContext {
+  readonly codec: Codec;
+  /** All versions that this process has code for. */
+  readonly projections: readonly ProjectionDefinition[];
+  /** Shown by status. */
+  readonly application: string;
+  /** Rows of rebuilds in memory, all together, in MiB. Default 256. */
+  readonly rebuildMemoryMb?: number;
+  /** How long a build goes on projecting after it was swapped away, in hours. Default 24. */
+  readonly standbyHours?: number;
+  /** What changed handler code under an unchanged version does. Default `warn`. */
+  readonly onChangedCode?: CodePolicy;
+}
+
+const LOOK_EVERY_MS = 500;
+/** While something is about to change. */
+const LOOK_SOON_MS = 50;
+const BEAT_EVERY_MS = 2_000;
+/** A build that another process has just made is that process's to build; after this anybody may. */
+const YIELD_MS = 2_000;
+
+/**
+ * Moves every build whose version this process has code for, and never another: builds in bulk what is planned or building and
+ * nobody else builds, follows the log for what is catching up, ready, live or standing by, makes ready what is not behind, swaps
+ * what is to swap by itself, retires what stood by for long enough. Any number of processes do this side by side.
+ */
+export class ProjectionEngine {
+  readonly #definitions: ReadonlyMap<string, ProjectionDefinition>;
+  readonly #registry: ProcessRegistry;
+  readonly #readiness: Readiness;
+  readonly #development: DevelopmentRebuilds;
+  readonly #stopping = new AbortController();
+  readonly #runners = new Map<number, LiveRunner>();
+  /** When a build was first seen; ours are taken at once. */
+  readonly #seen = new Map<number, number>();
+  /** What was last said about a build that cannot be moved on. */
+  readonly #said = new Map<number, string>();
+  #bulk: Promise<void> | null = null;
+  #wake: AbortController | null = null;
+  #loops: Promise<unknown> | null = null;
+  #away = false;
+
+  constructor(private readonly options: ProjectionEngineOptions) {
+    this.#definitions = new Map(
+      options.projections.map((definition) => [versionKey(definition.name, definition.version), definition]),
+    );
+    this.#registry = new ProcessRegistry(options.database, options.application, options.projections);
+    const { standbyHours } = options;
+    const swap = swapTogether(options, {
+      signal: this.#stopping.signal,
+      ...(standbyHours === undefined ? {} : { standbyHours }),
+    });
+    this.#readiness = new Readiness(options, swap);
+    this.#development = new DevelopmentRebuilds(options);
+  }
+
+  /**
+   * Checks what the code declares against what was built, then works until `stop`.
+   * @throws KAPPA_SHAPE_CHANGED, KAPPA_LOG_TRUNCATED, KAPPA_TOPIC_MISMATCH; errors of the database
+   */
+  async start({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#loops || signal?.aborted) return;
+    await this.#registry.beat();
+    await this.#registry.sweep();
+    const { begun, rebuilt } = await ensureBuilds(this.options, this.options.projections, this.options.onChangedCode ?? 'warn');
+    for (const build of begun) this.#seen.set(build.id, 0);
+    for (const { build, instead } of rebuilt) {
+      this.#seen.set(build.id, 0);
+      this.#development.watch(build, instead);
+    }
+    const { signal: stopping } = this.#stopping;
+    this.#loops = Promise.all([this.#lookAround(stopping), this.#beat(stopping)]);
+  }
+
+  /** Looks again at once: something changed in this process. */
+  nudge(): void {
+    this.#wake?.abort();
+  }
+
+  /** Lets every runner finish its batch, stops what is built in bulk at a checkpoint. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.nudge();
+    await this.#loops;
+    await this.#bulk;
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+    this.#runners.clear();
+    await this.#registry.leave().catch(() => undefined);
+  }
+
+  async #lookAround(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const wake = new AbortController();
+      this.#wake = wake;
+      const soon = await this.#look().then(
+        (result) => {
+          if (this.#away) this.options.logger.log('projections: the database is back; going on');
+          this.#away = false;
+          return result;
+        },
+        (error: unknown) => {
+          if (!this.#away && !signal.aborted)
+            this.options.logger.warn(`projections: ${messageOf(error)}; going on when it is back`);
+          this.#away = true;
+          return false;
+        },
+      );
+      await pause(soon ? LOOK_SOON_MS : LOOK_EVERY_MS, AbortSignal.any([wake.signal, signal]));
+    }
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(BEAT_EVERY_MS, signal);
+      if (!signal.aborted) await this.#registry.beat().catch(() => undefined);
+    }
+  }
+
+  /** One look at all builds. True when the next should come soon. */
+  async #look(): Promise<boolean> {
+    const { builds } = this.options;
+    const mine = (await builds.list()).filter((build) => this.#definitionOf(build) !== null);
+    await this.#endRunners(mine);
+    this.#buildInBulk(mine.filter((build) => build.state === 'planned' || build.state === 'building'));
+    let soon = false;
+    for (const build of mine) {
+      if (!FOLLOWING.includes(build.state)) continue;
+      if (await this.#hasStoodBy(build)) continue;
+      this.#follow(build);
+      const now = build.state === 'catching-up' || build.state === 'ready' ? await this.#moveOn(build) : build;
+      soon ||= now.state === 'catching-up' || (now.state === 'ready' && now.swapWhenReady && !this.#said.has(now.id));
+      await this.#development.look(now);
+    }
+    return soon;
+  }
+
+  async #moveOn(build: Build): Promise<Build> {
+    try {
+      const now = await this.#readiness.look(build);
+      this.#said.delete(build.id);
+      return now;
+    } catch (error) {
+      const message = messageOf(error);
+      if (this.#said.get(build.id) !== message) this.options.logger.error(`${buildLabel(build)} cannot go on: ${message}`);
+      this.#said.set(build.id, message);
+      return build;
+    }
+  }
+
+  async #hasStoodBy(build: Build): Promise<boolean> {
+    if (build.state !== 'standby' || build.standbyUntil === null || Date.parse(build.standbyUntil) > Date.now()) return false;
+    await this.#runners.get(build.id)?.stop();
+    this.#runners.delete(build.id);
+    await this.options.builds.move(build.id, 'retired');
+    return true;
+  }
+
+  /** A record at fault stops a runner until the next start, or until somebody else got past it. */
+  #follow(build: Build): void {
+    const running = this.#runners.get(build.id);
+    if (running && !(running.ended && build.error === null)) return;
+    const runner = new LiveRunner(this.options, this.#work(build));
+    this.#runners.set(build.id, runner);
+    runner.start();
+  }
+
+  async #endRunners(mine: readonly Build[]): Promise<void> {
+    for (const [id, runner] of [...this.#runners]) {
+      const build = mine.find((each) => each.id === id);
+      if (build && FOLLOWING.includes(build.state)) continue;
+      this.#runners.delete(id);
+      await runner.stop();
+    }
+  }
+
+  /** One pass at a time, for all that is to be built now. */
+  #buildInBulk(waiting: readonly Build[]): void {
+    const now = Date.now();
+    for (const { id } of waiting) if (!this.#seen.has(id)) this.#seen.set(id, now);
+    const due = waiting.filter(({ id }) => now - (this.#seen.get(id) ?? now) >= YIELD_MS);
+    if (due.length === 0 || this.#bulk) return;
+    const jobs = due.map((build) => new RebuildJob(this.options, this.#work(build)));
+    const { rebuildMemoryMb } = this.options;
+    const options = bulkOptions(rebuildMemoryMb === undefined ? {} : { memoryMb: rebuildMemoryMb });
+    this.#bulk = buildInBulk(this.options, jobs, options, this.#stopping.signal)
+      .catch((error: unknown) => this.options.logger.error(`rebuild: ${messageOf(error)}`))
+      .finally(() => {
+        this.#bulk = null;
+        this.nudge();
+      });
+  }
+
+  #work(build: Build) {
+    const definition = this.#definitionOf(build) as ProjectionDefinition;
+    return buildWork(this.options.database.schema, build, definition, this.options.codec);
+  }
+
+  #definitionOf(build: Build): ProjectionDefinition | null {
+    return this.#definitions.get(versionKey(build.projection, build.version)) ?? null;
+  }
+}
+
+function versionKey(name: string, version: number): string {
+  return `${name}@${version}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
