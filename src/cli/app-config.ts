@@ -28,7 +28,10 @@ export async function configOfApp(exports: object, file: string): Promise<KappaC
 function optionsOf({ settings, isAsync }: Found): { readonly options?: KappaOptions } {
   if (settings) return { options: settings.options };
   if (!isAsync) return {};
-  process.emitWarning('KappaModule.forRootAsync is not evaluated: options come from --database, --schema and the environment.', { code: 'KAPPA_ASYNC_OPTIONS' });
+  process.emitWarning(
+    'KappaModule.forRootAsync is not evaluated: options come from --database, --schema and the environment.',
+    { code: 'KAPPA_ASYNC_OPTIONS' },
+  );
   return {};
 }
 
@@ -46,15 +49,22 @@ function appModule(exports: object, file: string): Type {
   const distinct = [...new Set(modules.values())];
   const chosen = modules.get('default') ?? modules.get('AppModule') ?? (distinct.length === 1 ? distinct[0] : undefined);
   if (chosen) return chosen;
-  throw new KappaError('KAPPA_NO_APP_MODULE', `${file} exports ${distinct.length === 0 ? 'no Nest module' : `the modules ${[...modules.keys()].join(', ')}`}`, {
-    facts: { file, exports: Object.keys(exports) },
-    nextStep: 'Give the file that exports AppModule, like --app src/app.module.ts.',
-  });
+  throw new KappaError(
+    'KAPPA_NO_APP_MODULE',
+    `${file} exports ${distinct.length === 0 ? 'no Nest module' : `the modules ${[...modules.keys()].join(', ')}`}`,
+    {
+      facts: { file, exports: Object.keys(exports) },
+      nextStep: 'Give the file that exports AppModule, like --app src/app.module.ts.',
+    },
+  );
 }
 
 function isModule(value: unknown): boolean {
   // What @Module() writes; a module without options has none of these and is of no interest here.
-  return typeof value === 'function' && ['imports', 'providers', 'controllers', 'exports'].some((key) => Reflect.hasMetadata(key, value));
+  return (
+    typeof value === 'function' &&
+    ['imports', 'providers', 'controllers', 'exports'].some((key) => Reflect.hasMetadata(key, value))
+  );
 }
 
 async function walk(entry: Imported | undefined, found: Found, seen: Set<unknown>): Promise<void> {

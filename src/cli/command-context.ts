@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { KappaError } from '../kernel/errors.js';
-import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-check.js';
+import type { ResolvedOptions } from '../modules/kappa/options-check.js';
 import { loadConfig, type LoadedConfig } from './load-config.js';
 import type { Output } from './output.js';
-import { openSession, type Session, type SessionNeeds } from './session.js';
+import type { Session, SessionNeeds } from './session.js';
 
 /** The flags that every command takes. */
 export interface GlobalFlags {
@@ -30,6 +30,8 @@ export class CommandContext {
 
   /** Opens what the command needs; closed by itself when the command ends. */
   async open(needs: SessionNeeds = {}): Promise<Session> {
+    // Help and complaints about usage come without waiting for drivers and mappers to be loaded.
+    const { openSession } = await import('./session.js');
     const { config, file } = await this.#load(needs);
     this.#session = await openSession(config, { ...needs, file, note: (text) => this.out.note(text) });
     return this.#session;
@@ -37,6 +39,7 @@ export class CommandContext {
 
   /** The options alone, without any connection, so that it does not matter whether production names a database. */
   async options(): Promise<ResolvedOptions> {
+    const { checkOptions } = await import('../modules/kappa/options-check.js');
     const { config } = await this.#load({});
     return checkOptions(config, { ...process.env, NODE_ENV: undefined });
   }
@@ -59,7 +62,7 @@ export class CommandContext {
    */
   async confirm(effect: string, yes: boolean): Promise<boolean> {
     if (yes) return true;
-    if (!this.out.interactive || process.stdin.isTTY !== true) {
+    if (!this.out.interactive || !process.stdin.isTTY) {
       throw new KappaError('KAPPA_NOT_CONFIRMED', effect, { nextStep: 'Give --yes to confirm.' });
     }
     const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -1,9 +1,10 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { KappaError } from '../kernel/errors.js';
 import type { KappaConfig, KappaDatabaseOptions } from '../modules/kappa/kappa-options.js';
+import { isKappaError } from './report-error.js';
 import { installTypeScript } from './typescript-hooks.js';
 import { formatOf, isOwnTypeScript } from './typescript-sources.js';
 
@@ -26,12 +27,13 @@ const NAMES = ['.ts', '.mts', '.js', '.mjs', '.cjs'].map((extension) => `kappa.c
 /**
  * Loads options and definitions, and starts nothing: `--app`, else `--config`, else `kappa.config.*` of the working directory,
  * else none (what needs only the database works without). Flags win over what is loaded.
- * @throws KAPPA_CONFIG_MISSING, KAPPA_CONFIG_FAILED, KAPPA_CONFIG_EMPTY, KAPPA_TWO_COPIES; those of configOfApp
+ * @throws KAPPA_CONFIG_MISSING, KAPPA_CONFIG_FAILED, KAPPA_CONFIG_EMPTY, KAPPA_TWO_COPIES, KAPPA_APP_STARTS; those of configOfApp
  */
 export async function loadConfig(flags: ConfigFlags, directory = process.cwd()): Promise<LoadedConfig> {
   const file = fileOf(flags, directory);
   if (file === null) return { config: withFlags({}, flags), file };
   refuseSecondCopy(file);
+  if (flags.app !== undefined) refuseStarter(file);
   const exports = await importFile(file);
   if (flags.app === undefined) return { config: withFlags(configFrom(exports, file), flags), file };
   // Loads Nest itself, which no other command needs.
@@ -45,7 +47,10 @@ function fileOf(flags: ConfigFlags, directory: string): string | null {
   if (named === undefined) return NAMES.map((name) => path.join(directory, name)).find((file) => existsSync(file)) ?? null;
   const file = path.resolve(directory, named);
   if (existsSync(file)) return file;
-  throw new KappaError('KAPPA_CONFIG_MISSING', `there is no ${file}`, { facts: { file }, nextStep: `Give another path to ${flags.app === undefined ? '--config' : '--app'}.` });
+  throw new KappaError('KAPPA_CONFIG_MISSING', `there is no ${file}`, {
+    facts: { file },
+    nextStep: `Give another path to ${flags.app === undefined ? '--config' : '--app'}.`,
+  });
 }
 
 /** Symbols and metadata are per copy of the package: definitions made by another copy would be strangers to this one. */
@@ -64,6 +69,15 @@ function refuseSecondCopy(file: string): void {
   });
 }
 
+/** Importing a file that creates an application would start its crons and consumers. */
+function refuseStarter(file: string): void {
+  if (!/\bNestFactory\s*\.\s*create/.test(readFileSync(file, 'utf8'))) return;
+  throw new KappaError('KAPPA_APP_STARTS', `${file} starts an application when it is loaded`, {
+    facts: { file },
+    nextStep: 'Give the file that exports AppModule, like --app src/app.module.ts.',
+  });
+}
+
 let typeScriptInstalled = false;
 
 async function importFile(file: string): Promise<object> {
@@ -78,13 +92,17 @@ async function importFile(file: string): Promise<object> {
 }
 
 function importError(error: unknown, file: string): unknown {
-  if (error instanceof KappaError && error.code !== 'KAPPA_SYNTAX') return error;
+  if (isKappaError(error) && error.code !== 'KAPPA_SYNTAX') return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new KappaError('KAPPA_CONFIG_FAILED', `${file} cannot be loaded: ${reason}`, { facts: { file }, nextStep: adviceFor(reason), cause: error });
+  return new KappaError('KAPPA_CONFIG_FAILED', `${file} cannot be loaded: ${reason}`, {
+    facts: { file },
+    nextStep: adviceFor(reason),
+    cause: error,
+  });
 }
 
 function adviceFor(reason: string): string {
-  if (/does not provide an export named/.test(reason)) return 'Where it is a type, import it with `import type`.';
+  if (reason.includes('does not provide an export named')) return 'Where it is a type, import it with `import type`.';
   if (/Cannot find (module|package)/.test(reason)) return 'Check the import, and that dependencies are installed.';
   return 'Correct it; `--debug` shows where.';
 }
@@ -107,6 +125,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function withFlags(config: KappaConfig, flags: ConfigFlags): KappaConfig {
   if (flags.database === undefined && flags.schema === undefined) return config;
   const { url, dataDir, ...rest }: KappaDatabaseOptions = config.options?.database ?? {};
-  const place = flags.database === undefined ? { ...(url === undefined ? {} : { url }), ...(dataDir === undefined ? {} : { dataDir }) } : { url: flags.database };
-  return { ...config, options: { ...config.options, database: { ...rest, ...place, ...(flags.schema === undefined ? {} : { schema: flags.schema }) } } };
+  const place =
+    flags.database === undefined
+      ? { ...(url === undefined ? {} : { url }), ...(dataDir === undefined ? {} : { dataDir }) }
+      : { url: flags.database };
+  return {
+    ...config,
+    options: {
+      ...config.options,
+      database: { ...rest, ...place, ...(flags.schema === undefined ? {} : { schema: flags.schema }) },
+    },
+  };
 }

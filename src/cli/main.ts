@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { CommandContext, type GlobalFlags } from './command-context.js';
 import { Output } from './output.js';
 import { createProgram } from './program.js';
-import { reportError } from './report-error.js';
+import { isKappaError, reportError } from './report-error.js';
 
 const FAILURE = 1;
 const WRONG_USAGE = 2;
@@ -13,7 +13,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const code = await runCommand(argv);
   // What was started for the command is stopped; a pipe may still be full, and is emptied before the end.
   process.exitCode = code;
-  for (const stream of [process.stdout, process.stderr]) await new Promise<void>((resolve) => (stream.destroyed ? resolve() : stream.write('', () => resolve())));
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => (stream.destroyed ? resolve() : stream.write('', () => resolve())));
   process.exit(code);
 }
 
@@ -40,7 +41,10 @@ async function runCommand(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    if (out.json) out.last({ error: { code: 'KAPPA_USAGE', message: error.message.replace(/^error: /, ''), facts: {}, nextStep: 'See --help.' } });
+    if (out.json)
+      out.last({
+        error: { code: 'KAPPA_USAGE', message: error.message.replace(/^error: /, ''), facts: {}, nextStep: 'See --help.' },
+      });
     return WRONG_USAGE;
   }
   return code;
@@ -61,9 +65,9 @@ function onInterrupt(): AbortSignal {
 function colorWanted(argv: readonly string[]): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (argv.includes('--no-color') || NO_COLOR) return false;
-  return Boolean(FORCE_COLOR && FORCE_COLOR !== '0') || (process.stdout.isTTY === true && TERM !== 'dumb');
+  return Boolean(FORCE_COLOR && FORCE_COLOR !== '0') || (process.stdout.isTTY && TERM !== 'dumb');
 }
 
 function isWrongUsage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'KAPPA_USAGE' || error.code === 'KAPPA_NOT_CONFIRMED');
+  return isKappaError(error) && (error.code === 'KAPPA_USAGE' || error.code === 'KAPPA_NOT_CONFIRMED');
 }

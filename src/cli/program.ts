@@ -16,12 +16,21 @@ export type RunWork = (flags: GlobalFlags, work: Work) => Promise<void>;
 /** Adds a command group: each command's action hands its work over. */
 export type AddCommands = (program: Command, run: (command: Command, work: Work) => Promise<void>) => void;
 
-const GROUPS: readonly AddCommands[] = [addStatusCommand, addTopicCommands, addStreamCommands, addEventCommands, addProjectionCommands, addDatabaseCommands];
+const GROUPS: readonly AddCommands[] = [
+  addStatusCommand,
+  addTopicCommands,
+  addStreamCommands,
+  addEventCommands,
+  addProjectionCommands,
+  addDatabaseCommands,
+];
 
 /** The command line: what there is to say, its help and its complaints. */
 export function createProgram(out: Output, runWork: RunWork): Command {
   const program = new Command('npx nest-kappa')
-    .description('Looks after the log and the projections of a nest-kappa application. Starts none of its providers, engines or servers.')
+    .description(
+      'Looks after the log and the projections of a nest-kappa application. Starts none of its providers, engines or servers.',
+    )
     .version(versionOfPackage(), '-V', 'print the version (also --version)')
     .option('--config <path>', 'options and definitions (default: kappa.config.ts, .mts, .js, .mjs or .cjs in this folder)')
     .option('--app <file>', 'take them from the Nest module in this file instead')

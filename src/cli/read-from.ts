@@ -12,25 +12,39 @@ const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2
  */
 export async function readFrom(log: EventLog, topic: TopicDescription, text: string): Promise<Position> {
   const ends = await log.offsets(topic.name);
-  const all = (next: (line: (typeof ends)[number]) => number): Position => Object.fromEntries(ends.map((line) => [partitionKey(topic.name, line.partition), next(line)]));
+  const all = (next: (line: (typeof ends)[number]) => number): Position =>
+    Object.fromEntries(ends.map((line) => [partitionKey(topic.name, line.partition), next(line)]));
   if (text === 'begin') return all(({ begin }) => begin);
   if (text === 'end') return all(({ end }) => end);
   if (/^\d+$/.test(text)) return all(({ begin, end }) => Math.min(Math.max(begin, offset(Number(text))), end));
   if (TIME.test(text)) {
     const time = Date.parse(/T.*(Z|[+-]\d{2}:?\d{2})$|^[^T]*$/.test(text) ? text : `${text}Z`);
-    if (Number.isNaN(time)) throw wrongUsage(`--from is ${JSON.stringify(text)}, which is no time`, 'Give it like 2026-01-31T12:00:00Z.');
+    if (Number.isNaN(time))
+      throw wrongUsage(`--from is ${JSON.stringify(text)}, which is no time`, 'Give it like 2026-01-31T12:00:00Z.');
     const offsets = await log.offsetsAt(topic.name, time);
     return all(({ partition, end }) => offsets[partition] ?? end);
   }
-  if (!text.includes('/')) throw wrongUsage(`--from is ${JSON.stringify(text)}`, 'Give an offset, a time, a position (topic/partition:offset,…), begin or end.');
-  return clamped(parsePosition(text), all(({ begin }) => begin), topic);
+  if (!text.includes('/'))
+    throw wrongUsage(
+      `--from is ${JSON.stringify(text)}`,
+      'Give an offset, a time, a position (topic/partition:offset,…), begin or end.',
+    );
+  return clamped(
+    parsePosition(text),
+    all(({ begin }) => begin),
+    topic,
+  );
 }
 
 function clamped(position: Position, begins: Position, topic: TopicDescription): Position {
   const from: Record<PartitionKey, number> = {};
   for (const [key, next] of Object.entries(position) as [PartitionKey, number][]) {
     const begin = begins[key];
-    if (begin === undefined) throw wrongUsage(`--from names ${key}, which is no partition of ${topic.name}`, `It has ${topic.partitions}, counted from 0.`);
+    if (begin === undefined)
+      throw wrongUsage(
+        `--from names ${key}, which is no partition of ${topic.name}`,
+        `It has ${topic.partitions}, counted from 0.`,
+      );
     from[key] = Math.max(begin, next);
   }
   return from;

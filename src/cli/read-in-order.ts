@@ -14,8 +14,15 @@ interface Head {
  * The records between two positions in the order in which they were appended, across partitions. The order within a partition
  * is the log's; between partitions it is that of the clocks of append.
  */
-export async function* readInOrder(log: EventLog, from: Position, to: Position, signal: AbortSignal): AsyncGenerator<LogRecord> {
-  const sources = (Object.keys(from) as PartitionKey[]).map((key) => recordsOf(log, { [key]: from[key] ?? 0 }, { [key]: to[key] ?? 0 }, signal));
+export async function* readInOrder(
+  log: EventLog,
+  from: Position,
+  to: Position,
+  signal: AbortSignal,
+): AsyncGenerator<LogRecord> {
+  const sources = (Object.keys(from) as PartitionKey[]).map((key) =>
+    recordsOf(log, { [key]: from[key] ?? 0 }, { [key]: to[key] ?? 0 }, signal),
+  );
   try {
     const heads = (await Promise.all(sources.map((records) => advance(records)))).filter((head) => head !== null);
     while (heads.length > 0 && !signal.aborted) {
@@ -33,14 +40,19 @@ export async function* readInOrder(log: EventLog, from: Position, to: Position, 
   }
 }
 
-async function* recordsOf(log: EventLog, from: Position, to: Position, signal: AbortSignal): AsyncGenerator<LogRecord, undefined> {
+async function* recordsOf(
+  log: EventLog,
+  from: Position,
+  to: Position,
+  signal: AbortSignal,
+): AsyncGenerator<LogRecord, undefined> {
   for await (const batch of log.read({ from, to, maxBatchRecords: PAGE, signal })) yield* batch.records;
   return undefined;
 }
 
 async function advance(records: AsyncIterator<LogRecord>): Promise<Head | null> {
-  const { done, value } = await records.next();
-  return done ? null : { records, record: value };
+  const result = await records.next();
+  return result.done ? null : { records, record: result.value };
 }
 
 function isBefore(a: LogRecord | undefined, b: LogRecord | undefined): boolean {

@@ -1,4 +1,3 @@
-import { databaseGone } from '../database/database.js';
 import { isConnectionError } from '../database/database-errors.js';
 import { KappaError } from '../kernel/errors.js';
 import type { Output } from './output.js';
@@ -14,14 +13,29 @@ export function reportError(error: unknown, out: Output, debug: boolean): void {
 
 /** Passwords of URLs and connection strings, masked wherever they stand. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/(\w+:\/\/[^\s:/@]*:)[^\s/]+@/g, '$1***@').replace(/\b(password|passwd|pwd|token|secret)=[^\s&;]+/gi, '$1=***');
+  return text
+    .replace(/(\w+:\/\/[^\s:/@]*:)[^\s/]+@/g, '$1***@')
+    .replace(/\b(password|passwd|pwd|token|secret)=[^\s&;]+/gi, '$1=***');
 }
 
 export function asKappaError(error: unknown): KappaError {
-  if (error instanceof KappaError) return error;
-  if (isConnectionError(error)) return databaseGone(error);
+  if (isKappaError(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
+  if (isConnectionError(error)) {
+    return new KappaError('KAPPA_DATABASE_UNREACHABLE', `the database does not answer: ${message}`, {
+      nextStep: 'Check the server and run it again; nothing is lost.',
+      cause: error,
+    });
+  }
   return new KappaError('KAPPA_UNEXPECTED', message, { nextStep: 'Run it again with --debug to see where.', cause: error });
+}
+
+/** One of ours, also where it comes from the thread that compiles, which strips its class. */
+export function isKappaError(error: unknown): error is KappaError {
+  return (
+    error instanceof KappaError ||
+    (error instanceof Error && 'code' in error && String(error.code).startsWith('KAPPA_') && 'facts' in error)
+  );
 }
 
 function errorDocument(error: KappaError): Record<string, unknown> {

@@ -21,7 +21,7 @@ export interface RunningProcess {
 
 export async function readServer(database: Queryable): Promise<{ readonly version: string; readonly bytes: number }> {
   const { rows } = await database.query<{ version: string; bytes: number }>(SERVER);
-  return { version: rows[0]?.version ?? '', bytes: Number(rows[0]?.bytes ?? 0) };
+  return { version: rows[0]?.version ?? '', bytes: rows[0]?.bytes ?? 0 };
 }
 
 export async function readProcesses(database: Queryable): Promise<readonly RunningProcess[]> {

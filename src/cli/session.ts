@@ -60,9 +60,13 @@ export interface SessionOpening extends SessionNeeds {
 export async function openSession(config: KappaConfig, opening: SessionOpening): Promise<Session> {
   const options = checkOptions(config);
   if (opening.definitions && opening.file === null) {
-    throw new KappaError('KAPPA_NO_DEFINITIONS', 'this needs the definitions of the application, and no kappa.config.* stands in this folder', {
-      nextStep: 'Run it in the folder of the application, or give --config or --app.',
-    });
+    throw new KappaError(
+      'KAPPA_NO_DEFINITIONS',
+      'this needs the definitions of the application, and no kappa.config.* stands in this folder',
+      {
+        nextStep: 'Run it in the folder of the application, or give --config or --app.',
+      },
+    );
   }
   const stops = new StopStack();
   try {
@@ -76,7 +80,13 @@ export async function openSession(config: KappaConfig, opening: SessionOpening):
 async function connect(options: ResolvedOptions, opening: SessionOpening, stops: StopStack): Promise<Session> {
   const { definitions, database: named } = options;
   const url = named.url ?? (await embeddedUrl(named.dataDir, opening, stops));
-  const database = new Database({ url, schema: named.schema, viewSchema: named.viewSchema, poolSize: named.poolSize, applicationName: `${options.name} command` });
+  const database = new Database({
+    url,
+    schema: named.schema,
+    viewSchema: named.viewSchema,
+    poolSize: named.poolSize,
+    applicationName: `${options.name} command`,
+  });
   stops.add(() => database.stop());
   await database.start();
   const migrator = new Migrator(database, kappaMigrations);
@@ -85,13 +95,25 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
 
   const log = new PostgresLog(database, { maxRecordBytes: options.log.maxRecordBytes, retentionIntervalMs: 0 });
   stops.add(() => log.stop());
-  if (opening.write) for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
+  if (opening.write)
+    for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
   const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });
   const embedded = named.url === null;
   const place = embedded ? `${whereOf(url)} in ${path.resolve(named.dataDir)}` : whereOf(url);
-  return { options, definitions, file: opening.file, place, embedded, database, migrator, log, operations, close: () => stops.run() };
+  return {
+    options,
+    definitions,
+    file: opening.file,
+    place,
+    embedded,
+    database,
+    migrator,
+    log,
+    operations,
+    close: () => stops.run(),
+  };
 }
 
 async function embeddedUrl(dataDir: string, { create, note }: SessionOpening, stops: StopStack): Promise<string> {

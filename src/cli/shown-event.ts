@@ -33,7 +33,11 @@ export function shownEvent(record: LogRecord): ShownEvent {
     type: headers[HEADER.type] ?? null,
     eventVersion: numberOf(headers[HEADER.eventVersion]),
     id: headers[HEADER.id] ?? null,
-    stream: { aggregate: /^\/([^?]*)/.exec(headers[HEADER.source] ?? '')?.[1] ?? null, id: headers[HEADER.subject] ?? null, version: numberOf(headers[HEADER.streamVersion]) },
+    stream: {
+      aggregate: /^\/([^?]*)/.exec(headers[HEADER.source] ?? '')?.[1] ?? null,
+      id: headers[HEADER.subject] ?? null,
+      version: numberOf(headers[HEADER.streamVersion]),
+    },
     tenant: headers[HEADER.tenant] ?? null,
     occurredAt: headers[HEADER.time] ?? null,
     recordedAt: isoMicros(record.timestampUs),
@@ -46,14 +50,19 @@ export function shownEvent(record: LogRecord): ShownEvent {
 /** One line: when, where, what, whose, with what; cut to the terminal's width where there is one. */
 export function eventLine(event: ShownEvent, out: Output): string {
   const place = `${event.topic}/${event.partition}:${event.offset}`;
-  const whose = event.stream.id === null ? (event.key ?? '') : `${event.stream.id}${event.stream.version === null ? '' : ` v${event.stream.version}`}`;
+  const whose =
+    event.stream.id === null
+      ? (event.key ?? '')
+      : `${event.stream.id}${event.stream.version === null ? '' : ` v${event.stream.version}`}`;
   const data = event.base64 === undefined ? printable(JSON.stringify(event.data)) : `${event.base64.slice(0, 40)}… (base64)`;
   const when = event.recordedAt.replace('T', ' ').slice(0, 23);
   const plain = [when, place, event.type ?? '(no type)', printable(whose), data];
   const room = out.stdout.isTTY ? (out.stdout.columns ?? 120) : Number.POSITIVE_INFINITY;
   const before = plain.slice(0, -1).join('  ').length + 2;
   const cut = before + data.length > room ? `${data.slice(0, Math.max(0, room - before - 1))}…` : data;
-  return [out.color.dim(when), out.color.dim(place), out.color.cyan(event.type ?? '(no type)'), printable(whose), cut].join('  ');
+  return [out.color.dim(when), out.color.dim(place), out.color.cyan(event.type ?? '(no type)'), printable(whose), cut].join(
+    '  ',
+  );
 }
 
 function payloadOf(record: LogRecord): { readonly data: unknown; readonly base64?: string } {

@@ -22,7 +22,12 @@ interface Row {
 }
 
 /** The records of one stream by version. Aggregates append to PostgreSQL whichever driver carries the log. */
-export async function readStreamRecords(database: Database, stream: StreamName, afterVersion: number, limit: number): Promise<readonly LogRecord[]> {
+export async function readStreamRecords(
+  database: Database,
+  stream: StreamName,
+  afterVersion: number,
+  limit: number,
+): Promise<readonly LogRecord[]> {
   const { rows } = await database.query<Row>(READ_STREAM, [stream, afterVersion, limit]);
   return rows.map((row) => ({
     topic: topicName(row.topic),

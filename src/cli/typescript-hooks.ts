@@ -15,7 +15,11 @@ interface Loaded {
 
 /** Node's synchronous hooks (22.15 and newer), for `import` and `require` alike. */
 interface SyncHooks {
-  resolve(specifier: string, context: { readonly parentURL?: string | undefined }, next: (specifier: string, context: unknown) => Resolved): Resolved;
+  resolve(
+    specifier: string,
+    context: { readonly parentURL?: string | undefined },
+    next: (specifier: string, context: unknown) => Resolved,
+  ): Resolved;
   load(url: string, context: unknown, next: (url: string, context: unknown) => Loaded): Loaded;
 }
 
@@ -45,7 +49,9 @@ function syncHooks(sources: TypeScriptSources): SyncHooks {
   return {
     resolve(specifier, context, next) {
       const file = context.parentURL?.startsWith('file:') ? sources.resolve(specifier, fileURLToPath(context.parentURL)) : null;
-      return file === null ? next(specifier, context) : { url: pathToFileURL(file).href, shortCircuit: true, format: isOwnTypeScript(file) ? formatOf(file) : undefined };
+      return file === null
+        ? next(specifier, context)
+        : { url: pathToFileURL(file).href, shortCircuit: true, format: isOwnTypeScript(file) ? formatOf(file) : undefined };
     },
     load(url, context, next) {
       const file = url.startsWith('file:') ? fileURLToPath(url) : '';
@@ -57,7 +63,8 @@ function syncHooks(sources: TypeScriptSources): SyncHooks {
 function extendRequire(sources: TypeScriptSources): void {
   const loader = nodeModule.Module as unknown as CommonJsLoader;
   const resolveFilename = loader._resolveFilename.bind(loader);
-  loader._resolveFilename = (specifier, parent, ...rest) => (parent?.filename ? sources.resolve(specifier, parent.filename) : null) ?? resolveFilename(specifier, parent, ...rest);
+  loader._resolveFilename = (specifier, parent, ...rest) =>
+    (parent?.filename ? sources.resolve(specifier, parent.filename) : null) ?? resolveFilename(specifier, parent, ...rest);
   for (const extension of ['.ts', '.tsx', '.cts']) {
     loader._extensions[extension] = (module, file) => module._compile(sources.compile(file).source, file);
   }

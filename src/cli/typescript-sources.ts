@@ -17,7 +17,12 @@ const TYPESCRIPT_FILE = /\.[cm]?tsx?$/;
 const IN_NODE_MODULES = /[\\/]node_modules[\\/]/;
 
 /** What a written extension may stand for, in the order in which it is looked for. */
-const WRITTEN: Readonly<Record<string, readonly string[]>> = { '.js': ['.ts', '.tsx'], '.jsx': ['.tsx'], '.mjs': ['.mts'], '.cjs': ['.cts'] };
+const WRITTEN: Readonly<Record<string, readonly string[]>> = {
+  '.js': ['.ts', '.tsx'],
+  '.jsx': ['.tsx'],
+  '.mjs': ['.mts'],
+  '.cjs': ['.cts'],
+};
 const OMITTED: readonly string[] = ['.ts', '.tsx', '.mts', '.cts', '/index.ts', '/index.tsx', '/index.mts', '/index.cts'];
 
 /** True for the application's own TypeScript; what stands in node_modules is loaded as Node loads it. */
@@ -38,7 +43,8 @@ export class TypeScriptSources {
     if (!isOwnTypeScript(importer) || specifier.startsWith('node:')) return null;
     const directory = path.dirname(importer);
     if (specifier.startsWith('file:')) return typeScriptFileAt(fileURLToPath(specifier));
-    if (/^\.\.?([\\/]|$)/.test(specifier) || path.isAbsolute(specifier)) return typeScriptFileAt(path.resolve(directory, specifier));
+    if (/^\.\.?([\\/]|$)/.test(specifier) || path.isAbsolute(specifier))
+      return typeScriptFileAt(path.resolve(directory, specifier));
     return this.#mapped(specifier, importer);
   }
 
@@ -139,14 +145,19 @@ function loadCompiler(file: string): TypeScript {
   } catch (error) {
     throw noTypeScript(file, 'typescript is not installed there', error);
   }
-  if (!typescript.transpileModule) throw noTypeScript(file, `typescript ${typescript.version ?? ''} there cannot compile from code`);
+  if (!typescript.transpileModule)
+    throw noTypeScript(file, `typescript ${typescript.version ?? ''} there cannot compile from code`);
   return typescript as TypeScript;
 }
 
 function typeScriptFileAt(base: string): string | null {
   const written = path.extname(base);
   const stem = base.slice(0, base.length - written.length);
-  const candidates = [...(WRITTEN[written] ?? []).map((extension) => stem + extension), base, ...OMITTED.map((extension) => base + extension)];
+  const candidates = [
+    ...(WRITTEN[written] ?? []).map((extension) => stem + extension),
+    base,
+    ...OMITTED.map((extension) => base + extension),
+  ];
   return candidates.find((candidate) => TYPESCRIPT_FILE.test(candidate) && fileAt(candidate) !== null) ?? null;
 }
 
@@ -160,7 +171,13 @@ function targetsOf(specifier: string, paths: Readonly<Record<string, readonly st
   if (exact) return exact;
   const fitting = Object.keys(paths)
     .map((pattern) => ({ pattern, parts: pattern.split('*') as [string, string?] }))
-    .filter(({ parts: [start, end] }) => end !== undefined && specifier.length >= start.length + end.length && specifier.startsWith(start) && specifier.endsWith(end))
+    .filter(
+      ({ parts: [start, end] }) =>
+        end !== undefined &&
+        specifier.length >= start.length + end.length &&
+        specifier.startsWith(start) &&
+        specifier.endsWith(end),
+    )
     .sort((a, b) => b.parts[0].length - a.parts[0].length)[0];
   if (!fitting) return [];
   const [start, end] = fitting.parts;
@@ -179,7 +196,10 @@ function nearest(file: string, name: string): string | null {
 function syntaxError(typescript: TypeScript, file: string, problem: ts.Diagnostic): KappaError {
   const place = problem.file?.getLineAndCharacterOfPosition(problem.start ?? 0);
   const at = place ? `${file}:${place.line + 1}:${place.character + 1}` : file;
-  return new KappaError('KAPPA_SYNTAX', `${at}: ${typescript.flattenDiagnosticMessageText(problem.messageText, ' ')}`, { facts: { file }, nextStep: 'Correct the file.' });
+  return new KappaError('KAPPA_SYNTAX', `${at}: ${typescript.flattenDiagnosticMessageText(problem.messageText, ' ')}`, {
+    facts: { file },
+    nextStep: 'Correct the file.',
+  });
 }
 
 function noTypeScript(file: string, why: string, cause?: unknown): KappaError {

@@ -1,6 +1,4 @@
-import { Database } from '../../database/database.js';
-import { Migrator } from '../../database/migrator.js';
-import { kappaMigrations } from '../../modules/kappa/migrations.js';
+import type { Command } from 'commander';
 import { plural } from '../format.js';
 import type { AddCommands } from '../program.js';
 
@@ -11,13 +9,15 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
   group
     .command('migrate')
     .description('apply the missing steps')
-    .action((_, command) =>
+    .action((_: unknown, command: Command) =>
       run(command, async (context) => {
         const { migrator, place, database } = await context.open({ create: true });
         const { out } = context;
         const applied = await migrator.migrate();
         out.answer({ database: place, schema: database.schema, applied }, () =>
-          applied.length === 0 ? `Schema ${database.schema} in ${place} is up to date.` : `${plural(applied.length, 'step')} applied to schema ${database.schema} in ${place}:\n${applied.map((id) => `  ${id}`).join('\n')}`,
+          applied.length === 0
+            ? `Schema ${database.schema} in ${place} is up to date.`
+            : `${plural(applied.length, 'step')} applied to schema ${database.schema} in ${place}:\n${applied.map((id) => `  ${id}`).join('\n')}`,
         );
         return 0;
       }),
@@ -28,7 +28,7 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
     .alias('list')
     .alias('ls')
     .description('which steps are applied')
-    .action((_, command) =>
+    .action((_: unknown, command: Command) =>
       run(command, async (context) => {
         const { migrator, place, database } = await context.open({ anySchema: true });
         const { out } = context;
@@ -41,7 +41,9 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
               steps.map(({ id, appliedAt }) => [id, appliedAt ?? out.color.yellow('pending')]),
             ),
             '',
-            pending === 0 ? `Schema ${database.schema} in ${place} is up to date.` : `${plural(pending, 'step')} pending in ${place}. Run \`npx nest-kappa database migrate\`.`,
+            pending === 0
+              ? `Schema ${database.schema} in ${place} is up to date.`
+              : `${plural(pending, 'step')} pending in ${place}. Run \`npx nest-kappa database migrate\`.`,
           ].join('\n'),
         );
         return 0;
@@ -51,11 +53,11 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
   group
     .command('sql')
     .description('print the whole DDL for a database administrator; running it again applies only what is missing')
-    .action((_, command) =>
+    .action((_: unknown, command: Command) =>
       run(command, async (context) => {
         const { schema, viewSchema } = (await context.options()).database;
-        // The script is the same for every server: nothing is connected to.
-        const sql = new Migrator(new Database({ url: 'postgres://nowhere', schema, viewSchema }), kappaMigrations).sql();
+        const { schemaSql } = await import('../schema-sql.js');
+        const sql = schemaSql(schema, viewSchema);
         const { out } = context;
         if (out.json) out.answer({ schema, viewSchema, sql }, () => sql);
         else out.raw(sql);

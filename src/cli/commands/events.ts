@@ -26,12 +26,16 @@ const DEFAULT_LIMIT = 100;
 export const addEventCommands: AddCommands = (program, run) => {
   const group = program.command('events').alias('event').description('the events of a topic, as they were written');
 
-  filters(group.command('read').description('events in the order in which they were appended'), 'begin', String(DEFAULT_LIMIT)).action((topic: string, options: EventOptions, command) =>
+  filters(
+    group.command('read').description('events in the order in which they were appended'),
+    'begin',
+    String(DEFAULT_LIMIT),
+  ).action((topic: string, options: EventOptions, command: Command) =>
     run(command, (context) => readEvents(context, topic, options)),
   );
 
-  filters(group.command('tail').description('events as they come, until Ctrl-C'), 'end', 'none').action((topic: string, options: EventOptions, command) =>
-    run(command, (context) => tailEvents(context, topic, options)),
+  filters(group.command('tail').description('events as they come, until Ctrl-C'), 'end', 'none').action(
+    (topic: string, options: EventOptions, command: Command) => run(command, (context) => tailEvents(context, topic, options)),
   );
 };
 
@@ -60,7 +64,9 @@ async function readEvents(context: CommandContext, name: string, options: EventO
     if (more) break;
     events.push(shownEvent(record));
   }
-  out.answer({ topic: topic.name, events, more }, () => (events.length === 0 ? `No such events in ${topic.name}.` : events.map((event) => eventLine(event, out)).join('\n')));
+  out.answer({ topic: topic.name, events, more }, () =>
+    events.length === 0 ? `No such events in ${topic.name}.` : events.map((event) => eventLine(event, out)).join('\n'),
+  );
   if (more) out.note(out.color.dim(`The first ${count(limit)}; --limit <n> shows more.`));
   return 0;
 }

@@ -2,7 +2,14 @@ import type { Command } from 'commander';
 import { acceptProjections, dropBuilds, retireBuilds } from '../projections/end-builds.js';
 import { listProjections, showPlan, showStatus } from '../projections/look.js';
 import { rebuildProjections, type RebuildFlags } from '../projections/rebuild.js';
-import { rollBack, swapProjections, verifyProjections, type RollbackFlags, type SwapFlags, type VerifyFlags } from '../projections/swap.js';
+import {
+  rollBack,
+  swapProjections,
+  verifyProjections,
+  type RollbackFlags,
+  type SwapFlags,
+  type VerifyFlags,
+} from '../projections/swap.js';
 import type { AddCommands, Work } from '../program.js';
 
 interface EndFlags {
@@ -17,9 +24,15 @@ export const addProjectionCommands: AddCommands = (program, run) => {
     command.action((names: readonly string[], flags: Flags, self: Command) => run(self, work(names, flags)));
   };
 
-  add(group.command('list').alias('ls').description('projections, what is live and what is going on').argument('[names...]'), (names) => (context) => listProjections(context, names));
+  add(
+    group.command('list').alias('ls').description('projections, what is live and what is going on').argument('[names...]'),
+    (names) => (context) => listProjections(context, names),
+  );
 
-  add(group.command('status').description('every build: state, how far behind, size, errors').argument('[names...]'), (names) => (context) => showStatus(context, names));
+  add(
+    group.command('status').description('every build: state, how far behind, size, errors').argument('[names...]'),
+    (names) => (context) => showStatus(context, names),
+  );
 
   add<{ readonly check?: boolean }>(
     group
@@ -27,7 +40,9 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .description('what would have to be done, with estimates and dependants')
       .argument('[names...]')
       .option('--check', 'exit with 3 when changes are pending; refuses changed code that was not accepted'),
-    (names, { check }) => (context) => showPlan(context, names, check === true),
+    (names, { check }) =>
+      (context) =>
+        showPlan(context, names, check === true),
   );
 
   add<RebuildFlags>(
@@ -82,7 +97,9 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .argument('<names...>')
       .option('--build <id>', 'only this build (its id in status)')
       .option('--yes', 'do not ask'),
-    (names, { build, yes }) => (context) => retireBuilds(context, names, build, yes === true),
+    (names, { build, yes }) =>
+      (context) =>
+        retireBuilds(context, names, build, yes === true),
   );
 
   add<EndFlags>(
@@ -92,7 +109,9 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .argument('<names...>')
       .option('--build <id>', 'only this build (its id in status)')
       .option('--yes', 'do not ask'),
-    (names, { build, yes }) => (context) => dropBuilds(context, names, build, yes === true),
+    (names, { build, yes }) =>
+      (context) =>
+        dropBuilds(context, names, build, yes === true),
   );
 
   add<{ readonly version?: string }>(
@@ -101,6 +120,8 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .description('record that changed code means the same, so that no rebuild is asked for')
       .argument('<names...>')
       .option('--version <n>', 'of this version (default: the live one)'),
-    (names, { version }) => (context) => acceptProjections(context, names, version),
+    (names, { version }) =>
+      (context) =>
+        acceptProjections(context, names, version),
   );
 };

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { bytes, count, plural } from '../format.js';
 import type { AddCommands } from '../program.js';
 import { projectionTable } from '../projections/look.js';
@@ -8,11 +9,17 @@ export const addStatusCommand: AddCommands = (program, run) => {
   program
     .command('status')
     .description('database, log, running processes and projections at one glance')
-    .action((_, command) =>
+    .action((_: unknown, command: Command) =>
       run(command, async (context) => {
         const { database, migrator, log, operations, place, embedded, file } = await context.open();
         const { out } = context;
-        const [server, steps, topics, processes, projections] = await Promise.all([readServer(database), migrator.status(), log.listTopics(), readProcesses(database), operations.status()]);
+        const [server, steps, topics, processes, projections] = await Promise.all([
+          readServer(database),
+          migrator.status(),
+          log.listTopics(),
+          readProcesses(database),
+          operations.status(),
+        ]);
         const pending = steps.filter(({ appliedAt }) => appliedAt === null).length;
         const offsets = await Promise.all(topics.map(({ name }) => log.offsets(name)));
         const events = offsets.flat().reduce((sum, { begin, end }) => sum + end - begin, 0);
@@ -20,7 +27,15 @@ export const addStatusCommand: AddCommands = (program, run) => {
         out.answer(
           {
             configuration: file,
-            database: { place, embedded, schema, viewSchema, version: server.version, bytes: server.bytes, pendingSteps: pending },
+            database: {
+              place,
+              embedded,
+              schema,
+              viewSchema,
+              version: server.version,
+              bytes: server.bytes,
+              pendingSteps: pending,
+            },
             log: { driver: log.driver, topics: topics.length, events },
             processes,
             projections,
@@ -29,10 +44,20 @@ export const addStatusCommand: AddCommands = (program, run) => {
             [
               out.pairs([
                 ['database', `${place}${embedded ? ' (embedded)' : ''}, PostgreSQL ${server.version}, ${bytes(server.bytes)}`],
-                ['schema', `${schema}, views in ${viewSchema}${pending === 0 ? '' : out.color.yellow(`, ${plural(pending, 'step')} pending`)}`],
+                [
+                  'schema',
+                  `${schema}, views in ${viewSchema}${pending === 0 ? '' : out.color.yellow(`, ${plural(pending, 'step')} pending`)}`,
+                ],
                 ['log', `${log.driver}, ${plural(topics.length, 'topic')}, ${plural(events, 'event')}`],
                 ['definitions', file ?? 'none loaded: no kappa.config.* in this folder'],
-                ['running', processes.length === 0 ? 'no process' : processes.map(({ application, host, pid }) => `${application} (${host}, pid ${count(pid).replaceAll(',', '')})`).join(', ')],
+                [
+                  'running',
+                  processes.length === 0
+                    ? 'no process'
+                    : processes
+                        .map(({ application, host, pid }) => `${application} (${host}, pid ${count(pid).replaceAll(',', '')})`)
+                        .join(', '),
+                ],
               ]),
               '',
               projectionTable(projections, out),

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { closestName } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { streamName, tenantPart } from '../../kernel/names.js';
@@ -30,7 +31,9 @@ export const addStreamCommands: AddCommands = (program, run) => {
     .option('--tenant <tenant>', 'whose stream (default: of no tenant)')
     .option('--after <version>', 'only what came after this version')
     .option('--limit <n>', `events at most (default: ${DEFAULT_LIMIT})`)
-    .action((aggregate: string, id: string, options: StreamOptions, command) => run(command, (context) => readStream(context, aggregate, id, options)));
+    .action((aggregate: string, id: string, options: StreamOptions, command: Command) =>
+      run(command, (context) => readStream(context, aggregate, id, options)),
+    );
 };
 
 async function readStream(context: CommandContext, aggregate: string, id: string, options: StreamOptions): Promise<number> {
@@ -46,19 +49,32 @@ async function readStream(context: CommandContext, aggregate: string, id: string
   out.answer({ aggregate, id, tenant, version: events.at(-1)?.stream.version ?? after, more, events }, () =>
     events.length === 0 ? `Nothing came after version ${after}.` : events.map((event) => eventLine(event, out)).join('\n'),
   );
-  if (more) out.note(out.color.dim(`The first ${count(limit)}; --after ${events.at(-1)?.stream.version ?? limit} shows what follows.`));
+  if (more)
+    out.note(out.color.dim(`The first ${count(limit)}; --after ${events.at(-1)?.stream.version ?? limit} shows what follows.`));
   return 0;
 }
 
-async function noStream({ database, definitions }: Session, tenant: string | null, aggregate: string, id: string): Promise<KappaError> {
+async function noStream(
+  { database, definitions }: Session,
+  tenant: string | null,
+  aggregate: string,
+  id: string,
+): Promise<KappaError> {
   const known = definitions.aggregates.map(({ name }) => name);
   const whose = tenant === null ? '' : ` of tenant ${tenant}`;
   if (await hasStreams(database, `${tenantPart(tenant)}/${aggregate}/`)) {
-    return new KappaError('KAPPA_UNKNOWN_STREAM', `${aggregate} ${id}${whose} has no events`, { facts: { aggregate, id, tenant }, nextStep: 'Check the id; --tenant reads the stream of a tenant.' });
+    return new KappaError('KAPPA_UNKNOWN_STREAM', `${aggregate} ${id}${whose} has no events`, {
+      facts: { aggregate, id, tenant },
+      nextStep: 'Check the id; --tenant reads the stream of a tenant.',
+    });
   }
   const closest = known.includes(aggregate) ? null : closestName(aggregate, known);
-  return new KappaError('KAPPA_UNKNOWN_STREAM', `no stream of ${aggregate}${whose} has events${closest === null ? '' : `; did you mean ${closest}?`}`, {
-    facts: { aggregate, id, tenant, ...(known.length === 0 ? {} : { aggregates: known }) },
-    nextStep: 'Check the name of the aggregate; --tenant reads the stream of a tenant.',
-  });
+  return new KappaError(
+    'KAPPA_UNKNOWN_STREAM',
+    `no stream of ${aggregate}${whose} has events${closest === null ? '' : `; did you mean ${closest}?`}`,
+    {
+      facts: { aggregate, id, tenant, ...(known.length === 0 ? {} : { aggregates: known }) },
+      nextStep: 'Check the name of the aggregate; --tenant reads the stream of a tenant.',
+    },
+  );
 }

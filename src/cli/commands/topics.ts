@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { KappaError } from '../../kernel/errors.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { topicName, type TopicName } from '../../kernel/names.js';
@@ -14,17 +15,25 @@ export const addTopicCommands: AddCommands = (program, run) => {
     .command('list')
     .alias('ls')
     .description('all topics')
-    .action((_, command) =>
+    .action((_: unknown, command: Command) =>
       run(command, async (context) => {
         const { log } = await context.open();
-        const topics = await Promise.all((await log.listTopics()).map(async (topic) => summary(topic, await log.offsets(topic.name))));
+        const topics = await Promise.all(
+          (await log.listTopics()).map(async (topic) => summary(topic, await log.offsets(topic.name))),
+        );
         const { out } = context;
         out.answer({ topics }, () =>
           topics.length === 0
             ? 'No topics yet: they are made when an application that declares them starts.'
             : out.table(
                 ['topic', 'partitions', 'begin', 'end', 'kept'],
-                topics.map((topic) => [topic.name, count(topic.partitions), count(topic.begin), count(topic.end), retentionText(topic.retention)]),
+                topics.map((topic) => [
+                  topic.name,
+                  count(topic.partitions),
+                  count(topic.begin),
+                  count(topic.end),
+                  retentionText(topic.retention),
+                ]),
                 [1, 2, 3],
               ),
         );
@@ -37,7 +46,7 @@ export const addTopicCommands: AddCommands = (program, run) => {
     .alias('show')
     .description('one topic, partition by partition')
     .argument('<name>')
-    .action((name: string, _, command) =>
+    .action((name: string, _: unknown, command: Command) =>
       run(command, async (context) => {
         const { log, definitions } = await context.open();
         const topic = await existingTopic(log, name);
@@ -50,7 +59,12 @@ export const addTopicCommands: AddCommands = (program, run) => {
             out.pairs([
               ['topic', topic.name],
               ['kept', retentionText(topic.retention)],
-              ['events', events === null ? 'not declared in what was loaded' : events.map(({ type, version }) => `${type} v${version}`).join(', ')],
+              [
+                'events',
+                events === null
+                  ? 'not declared in what was loaded'
+                  : events.map(({ type, version }) => `${type} v${version}`).join(', '),
+              ],
             ]),
             '',
             out.table(
@@ -87,10 +101,19 @@ interface TopicSummary {
 
 function summary(topic: TopicDescription, offsets: readonly PartitionOffsets[]): TopicSummary {
   const sum = (value: (line: PartitionOffsets) => number): number => offsets.reduce((total, line) => total + value(line), 0);
-  return { name: topic.name, partitions: topic.partitions, begin: sum(({ begin }) => begin), end: sum(({ end }) => end), retention: topic.retention };
+  return {
+    name: topic.name,
+    partitions: topic.partitions,
+    begin: sum(({ begin }) => begin),
+    end: sum(({ end }) => end),
+    retention: topic.retention,
+  };
 }
 
 function retentionText(retention: Retention | null): string {
-  const parts = [...(retention?.ms === undefined ? [] : [duration(retention.ms / 1000)]), ...(retention?.bytes === undefined ? [] : [`${bytes(retention.bytes)} a partition`])];
+  const parts = [
+    ...(retention?.ms === undefined ? [] : [duration(retention.ms / 1000)]),
+    ...(retention?.bytes === undefined ? [] : [`${bytes(retention.bytes)} a partition`]),
+  ];
   return parts.length === 0 ? 'for ever' : parts.join(', ');
 }

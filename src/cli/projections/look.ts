@@ -21,11 +21,18 @@ export function projectionTable(projections: readonly ProjectionStatus[], out: O
     ['projection', 'in code', 'live', 'behind', 'rows', 'others'],
     projections.map((projection) => {
       const live = projection.builds.find(({ active }) => active);
-      const others = projection.builds.filter((build) => build !== live).map(({ build, orphaned }) => `v${build.version} build ${build.number} ${stateText(build.state, out)}${orphaned ? out.color.yellow(' orphaned') : ''}`);
+      const others = projection.builds
+        .filter((build) => build !== live)
+        .map(
+          ({ build, orphaned }) =>
+            `v${build.version} build ${build.number} ${stateText(build.state, out)}${orphaned ? out.color.yellow(' orphaned') : ''}`,
+        );
       return [
         projection.name,
         projection.versions.map((version) => `v${version}`).join(' ') || out.color.dim('–'),
-        live ? `v${live.build.version} build ${live.build.number}${live.build.error ? out.color.red(' stopped') : ''}${live.orphaned ? out.color.yellow(' orphaned') : ''}` : out.color.dim('none'),
+        live
+          ? `v${live.build.version} build ${live.build.number}${live.build.error ? out.color.red(' stopped') : ''}${live.orphaned ? out.color.yellow(' orphaned') : ''}`
+          : out.color.dim('none'),
         live ? count(live.behind) : '',
         live?.rows === null || live === undefined ? '' : count(live.rows),
         others.join(', '),
@@ -46,7 +53,7 @@ export async function showStatus(context: CommandContext, names: readonly string
       ['id', 'build', 'state', 'behind', 'rows', 'size', 'runners', 'since'],
       builds.map((one) => [
         String(one.build.id),
-        `${buildLabel(one.build)}`,
+        buildLabel(one.build),
         `${stateText(one.build.state, out)}${one.orphaned ? out.color.yellow(' orphaned') : ''}`,
         count(one.behind),
         one.rows === null ? '–' : count(one.rows),
@@ -70,7 +77,9 @@ function remarks({ build, orphaned, progress }: BuildStatus, out: Output): reado
   }
   if (orphaned) {
     const position = progress.map((line) => `${line.topic}/${line.partition}:${line.nextOffset}`).join(' ');
-    lines.push(`${out.color.yellow(`${buildLabel(build)} is orphaned`)}: no running process and nothing loaded has its version; it stands at ${position || 'the begin'}.`);
+    lines.push(
+      `${out.color.yellow(`${buildLabel(build)} is orphaned`)}: no running process and nothing loaded has its version; it stands at ${position || 'the begin'}.`,
+    );
   }
   return lines;
 }
@@ -95,12 +104,19 @@ function planText(plan: readonly PlanEntry[], out: Output): string {
       const title = `${out.color.bold(`${entry.projection} v${entry.version}`)}  ${entry.action === 'none' ? out.color.green('up to date') : out.color.yellow(entry.action.replaceAll('-', ' '))}`;
       if (entry.action === 'none') return title;
       const { events, seconds, bytes: size } = entry.estimate;
-      const estimate = [plural(events, 'event'), ...(seconds === null ? [] : [`about ${duration(seconds)}`]), ...(size === null ? [] : [`about ${bytes(size)}`])].join(', ');
+      const estimate = [
+        plural(events, 'event'),
+        ...(seconds === null ? [] : [`about ${duration(seconds)}`]),
+        ...(size === null ? [] : [`about ${bytes(size)}`]),
+      ].join(', ');
       return [
         title,
         ...entry.changes.map((change) => `  ${change}`),
         `  ${out.color.dim('to do')}       ${estimate}`,
-        ...entry.dependants.map(({ kind, name, effect }) => `  ${out.color.dim('dependant')}   ${kind} ${name}: ${effect === 'refused' ? out.color.red(effect) : effect}`),
+        ...entry.dependants.map(
+          ({ kind, name, effect }) =>
+            `  ${out.color.dim('dependant')}   ${kind} ${name}: ${effect === 'refused' ? out.color.red(effect) : effect}`,
+        ),
         `  ${out.color.dim('next')}        ${entry.next}`,
       ].join('\n');
     })

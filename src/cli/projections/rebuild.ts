@@ -18,12 +18,17 @@ export interface RebuildFlags {
 }
 
 /** `projections rebuild`: carries the work out, or hands it over with `--no-wait`. */
-export async function rebuildProjections(context: CommandContext, names: readonly string[], flags: RebuildFlags): Promise<number> {
+export async function rebuildProjections(
+  context: CommandContext,
+  names: readonly string[],
+  flags: RebuildFlags,
+): Promise<number> {
   const { out } = context;
   out.streaming();
   if (names.length === 0 && !flags.all) throw wrongUsage('no projection is named', 'Name projections, or give --all.');
   if (names.length > 0 && flags.all) throw wrongUsage('--all and names contradict each other', 'Give one of them.');
-  if (flags.group && !flags.swap) throw wrongUsage('--group says how to swap, but --swap is not given', 'Add --swap, or leave --group out.');
+  if (flags.group && !flags.swap)
+    throw wrongUsage('--group says how to swap, but --swap is not given', 'Add --swap, or leave --group out.');
   const maxEventsPerSecond = flags.maxRate === undefined ? undefined : wholeNumber('--max-rate', flags.maxRate);
   const session = await context.open({ definitions: true, write: true });
   await checkNames(session, names);
@@ -61,8 +66,14 @@ export async function rebuildProjections(context: CommandContext, names: readonl
 }
 
 function interrupted(steps: readonly RebuildProgress[], out: Output): number {
-  const error = new KappaError('KAPPA_INTERRUPTED', 'the rebuild was interrupted', { nextStep: 'Run the same command again to go on where it stopped.' });
-  out.last({ interrupted: true, projections: steps, error: { code: error.code, message: error.message, facts: {}, nextStep: error.nextStep } });
+  const error = new KappaError('KAPPA_INTERRUPTED', 'the rebuild was interrupted', {
+    nextStep: 'Run the same command again to go on where it stopped.',
+  });
+  out.last({
+    interrupted: true,
+    projections: steps,
+    error: { code: error.code, message: error.message, facts: {}, nextStep: error.nextStep },
+  });
   out.note(out.color.yellow(error.message));
   return 1;
 }
@@ -73,7 +84,8 @@ function summary(steps: readonly RebuildProgress[], seconds: number, handedOver:
     .map((step) => {
       const label = `${step.projection} v${step.version} build ${step.build}`;
       if (step.phase === 'failed') return `${out.color.red(`${label} failed`)}: ${step.error ?? 'see status'}`;
-      if (handedOver) return `${label} is handed over to the running application; \`npx nest-kappa projections status ${step.projection}\` shows how far it is.`;
+      if (handedOver)
+        return `${label} is handed over to the running application; \`npx nest-kappa projections status ${step.projection}\` shows how far it is.`;
       const rows = step.rows === null ? '' : `, ${count(step.rows)} rows`;
       return `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
     })

@@ -24,12 +24,17 @@ export interface RollbackFlags {
 }
 
 /** `projections verify`: rows added, removed and changed between the live build and the newest candidate. */
-export async function verifyProjections(context: CommandContext, names: readonly string[], flags: VerifyFlags): Promise<number> {
+export async function verifyProjections(
+  context: CommandContext,
+  names: readonly string[],
+  flags: VerifyFlags,
+): Promise<number> {
   const samples = flags.samples === undefined ? undefined : wholeNumber('--samples', flags.samples, 0);
   const build = buildOption(flags.build);
   const session = await ready(context, names);
   const results: VerifyResult[] = [];
-  for (const name of names) results.push(await session.operations.verify(name, { ...build, ...(samples === undefined ? {} : { samples }) }));
+  for (const name of names)
+    results.push(await session.operations.verify(name, { ...build, ...(samples === undefined ? {} : { samples }) }));
   context.out.answer({ results }, () => results.map((result) => verifyText(result, context.out)).join('\n\n'));
   return 0;
 }
@@ -87,10 +92,14 @@ function verifyText(result: VerifyResult, out: Output): string {
       ['removed', count(result.removed)],
       ['changed', count(result.changed)],
     ]),
-    ...result.samples.map((sample) => `  ${sample.key}\n    live       ${rowText(sample.live)}\n    candidate  ${rowText(sample.candidate)}`),
+    ...result.samples.map(
+      (sample) => `  ${sample.key}\n    live       ${rowText(sample.live)}\n    candidate  ${rowText(sample.candidate)}`,
+    ),
   ].join('\n');
 }
 
 function rowText(row: Readonly<Record<string, unknown>> | null): string {
-  return row === null ? '–' : JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return row === null
+    ? '–'
+    : JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
 }

@@ -1,0 +1,11 @@
+import { defineKappaConfig } from 'nest-kappa';
+import { fine } from './src/fines.js';
+import { finesV1, PaymentsPerFineV1 } from './src/projections.js';
+
+console.log('the configuration is loaded');
+
+export default defineKappaConfig({
+  options: { name: 'fixture' },
+  aggregates: [fine],
+  projections: [finesV1, PaymentsPerFineV1],
+});

@@ -1,0 +1,76 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The fixture: an application in both forms, `kappa.config.ts` and a Nest module. */
+export const appFolder = fileURLToPath(new URL('app', import.meta.url));
+const bareFolder = tmpdir();
+const BIN = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+
+export interface Ran {
+  /** Null after a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Default: a folder without configuration, for the database is enough for most; {@link appFolder} has one. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Runs this command line on a terminal (by util-linux's `script`), where stdout and stderr are one. */
+  readonly terminal?: string;
+  /** Typed at the terminal. */
+  readonly input?: string;
+}
+
+/** The built command as a process of its own. */
+export function start(
+  args: readonly string[],
+  { cwd = bareFolder, env = {}, terminal, input }: RunOptions = {},
+): ChildProcessWithoutNullStreams {
+  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  const child = terminal
+    ? spawn('script', ['-qec', `${process.execPath} ${BIN} ${terminal}`, '/dev/null'], {
+        cwd,
+        env: { ...inherited, TERM: 'xterm', ...env },
+      })
+    : spawn(process.execPath, [BIN, ...args], { cwd, env: { ...inherited, ...env } });
+  if (input !== undefined) child.stdin.write(input);
+  return child;
+}
+
+export async function finished(child: ChildProcessWithoutNullStreams): Promise<Ran> {
+  const printed = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (printed.stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...printed };
+}
+
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return finished(start(args, options));
+}
+
+/** Runs with `--json` and parses all of stdout as one document. */
+export async function json<Document>(
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran & { readonly document: Document }> {
+  const ran = await run([...args, '--json'], options);
+  try {
+    return { ...ran, document: JSON.parse(ran.stdout) as Document };
+  } catch (error) {
+    throw new Error(`not one JSON document (exit ${ran.code}):\n${ran.stdout}\n${ran.stderr}`, { cause: error });
+  }
+}
+
+/** Parses every line of stdout. */
+export function lines<Line>({ stdout }: Ran): readonly Line[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+}
