@@ -7,6 +7,7 @@
 module.exports = {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   resolver: require.resolve('./resolver.cjs'),
+  setupFiles: [require.resolve('./errors.cjs')],
   testEnvironment: 'node',
   transform: { '\\.[cm]?[jt]s$': require.resolve('./transform.cjs') },
   transformIgnorePatterns: [],

@@ -26,7 +26,10 @@ export class StockApp {
     cpSync(join(root, 'test/packaging/apps', template), folder, { recursive: true });
     writeFileSync(join(folder, 'src/app.module.ts'), ownAppOfReadme());
     cpSync(join(root, 'test/packaging/apps/accounts.spec.ts'), join(folder, 'src/accounts.spec.ts'));
-    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root, env: environment({}) });
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+      cwd: root,
+      env: environment({}),
+    });
     const [packed] = JSON.parse(stdout) as readonly { readonly filename: string }[];
     if (!packed) throw new Error(`npm pack made nothing: ${stdout}`);
     const app = new StockApp(folder, join(folder, 'data'));
@@ -98,7 +101,9 @@ function ownAppOfReadme(): string {
 
 /** This process's environment without what its own test runner put there, and without a database that another test set. */
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|DATABASE_URL|KAPPA_|npm_|TEST$|MODE$|DEV$|PROD$|SSR$|BASE_URL$)/.test(name));
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|DATABASE_URL|KAPPA_|npm_|TEST$|MODE$|DEV$|PROD$|SSR$|BASE_URL$)/.test(name),
+  );
   return { ...Object.fromEntries(inherited), NO_COLOR: '1', ...more };
 }
 

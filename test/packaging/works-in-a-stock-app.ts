@@ -21,12 +21,14 @@ export function worksInAStockApp(template: 'nest-11' | 'nest-12', runTests: (app
   it('compiles with nest build -b swc, and goes on with its data', { timeout: 120_000 }, async () => {
     await app.bin('nest', 'build', '-b', 'swc');
     await app.whileRunning(async (url) => {
-      expect(await deposit(url, 250)).toEqual({ id: 'ann', cents: 750 });
+      await deposit(url, 250);
+      // A stock main.ts ends without saying so, and its partitions are free when its lease has ended.
+      await expect.poll(() => balance(url), { timeout: 30_000 }).toEqual({ id: 'ann', cents: 750 });
     });
   });
 
   it("passes a test in the application's own runner", { timeout: 120_000 }, async () => {
-    expect(await runTests(app)).toMatch(/1 passed/);
+    expect(await runTests(app)).toMatch(/\b[1-9]\d* passed/);
   });
 
   it('brings both commands', { timeout: 30_000 }, async () => {
@@ -41,4 +43,8 @@ async function deposit(url: string, cents: number): Promise<unknown> {
     body: JSON.stringify({ cents }),
   });
   return answer.json();
+}
+
+async function balance(url: string): Promise<unknown> {
+  return (await fetch(`${url}/accounts/ann`)).json();
 }
