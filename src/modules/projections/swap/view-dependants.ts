@@ -27,7 +27,7 @@ const DEPENDANTS = `
     join pg_class c on c.oid = r.ev_class
     where r.ev_class <> $1::int8::oid or r.rulename <> '_RETURN'
     union all
-    select (pg_identify_object(f.classid, f.objid, f.objsubid)).type, pg_describe_object(f.classid, f.objid, f.objsubid), null
+    select case when f.objsubid > 0 then 'column' else (pg_identify_object(f.classid, f.objid, f.objsubid)).type end, pg_describe_object(f.classid, f.objid, f.objsubid), null
     from found f
     where f.classid <> 'pg_rewrite'::regclass and not (f.classid = 'pg_type'::regclass and f.objid in (select oid from types))
   )
