@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHouse, type House } from './house.js';
-import { accountsV1, flowsV1, history, kindsV1 } from './ledger.js';
+import { history } from './happenings.js';
+import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
 
 const all = [accountsV1, kindsV1, flowsV1];
 

@@ -2,20 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
 import { openHouse, type House } from './house.js';
-import {
-  Accounts,
-  accountsV1,
-  Flows,
-  flowsV1,
-  history,
-  kindsV1,
-  Kinds,
-  Opened,
-  Paid,
-  PARTITIONS,
-  recordOf,
-  type Happening,
-} from './ledger.js';
+import { history, recordOf, type Happening } from './happenings.js';
+import { Accounts, accountsV1, Flows, flowsV1, kindsV1, Kinds, Opened, Paid, PARTITIONS } from './ledger.js';
 
 const poison: Happening = { account: 'a1', type: Paid, data: { cents: 666, kind: 'k1', to: 'a2' } };
 const at = partitionOf('a1', PARTITIONS);

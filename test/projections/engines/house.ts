@@ -24,7 +24,8 @@ import { LiveRunner } from '../../../src/modules/projections/runner/live-runner.
 import { ProgressSignal } from '../../../src/modules/projections/runner/progress-signal.js';
 import { swapTogether } from '../../../src/modules/projections/supervisor/swap-together.js';
 import { createTestDatabase } from '../../../src/testing/test-server.js';
-import { accounts, recordOf, type Happening } from './ledger.js';
+import { recordOf, type Happening } from './happenings.js';
+import { accounts } from './ledger.js';
 
 /** What one process of an application has: pool, log, builds, signal. */
 export interface House extends RebuildContext {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHouse, type House } from './house.js';
-import { accountsV1, history, kindsV1, PARTITIONS } from './ledger.js';
+import { history } from './happenings.js';
+import { accountsV1, kindsV1, PARTITIONS } from './ledger.js';
 import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
 

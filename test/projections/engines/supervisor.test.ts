@@ -4,7 +4,8 @@ import type { ProjectionDefinition } from '../../../src/modules/projections/proj
 import { projection } from '../../../src/modules/projections/projection.js';
 import { ProjectionEngine, type ProjectionEngineOptions } from '../../../src/modules/projections/supervisor/supervisor.js';
 import { openHouse, type House } from './house.js';
-import { Accounts, accounts, accountsV1, Flows, flowsV1, history, KindRow, Kinds, kindsV1, Opened, Paid } from './ledger.js';
+import { history } from './happenings.js';
+import { Accounts, accounts, accountsV1, Flows, flowsV1, KindRow, Kinds, kindsV1, Opened, Paid } from './ledger.js';
 
 const kindsV2 = projection({ name: 'kinds', version: 2, from: [accounts], table: KindRow }).on(
   Paid,

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Child } from '../../support/child.js';
+import { openHouse, type House } from './house.js';
+import { history, seeded } from './happenings.js';
+import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
+
+describe('a rebuild that is killed', () => {
+  let house: House;
+  beforeEach(async () => {
+    house = await openHouse();
+  });
+  afterEach(() => house.stop());
+
+  it('ten times in a row at random points resumes each time and ends with the right tables, also with memory for few rows', async () => {
+    await house.append(history(9_000, { accounts: 4_000, seed: 11 }));
+    const definitions = [accountsV1, flowsV1, kindsV1];
+    const roomy = await Promise.all(definitions.map((definition) => house.newBuild(definition)));
+    const narrow = await Promise.all(definitions.map((definition) => house.newBuild(definition)));
+    const ids = (works: typeof roomy): string => works.map((work) => work.build.id).join(',');
+    const random = seeded(Date.now());
+    const stood: number[] = [];
+    for (let kill = 0; kill < 10; kill++) {
+      const child = await Child.start(new URL('./rebuild-process.mjs', import.meta.url), {
+        REBUILD_URL: house.url,
+        ROOMY: ids(roomy),
+        NARROW: ids(narrow),
+      });
+      await new Promise((resolve) => setTimeout(resolve, random() * 900));
+      await child.kill('SIGKILL');
+      stood.push(Object.values(await house.standsAt(roomy[0]!)).reduce((sum, next) => sum + next, 0));
+    }
+    expect(stood).toEqual([...stood].sort((a, b) => a - b));
+    expect(new Set(stood).size).toBeGreaterThan(2);
+    await Promise.all([
+      house.rebuild({ works: roomy, leaseMs: 300 }),
+      house.rebuild({ works: narrow, leaseMs: 300, memoryMb: 1 }),
+    ]);
+    for (const [i, definition] of definitions.entries()) {
+      const right = await house.cleanFold(definition, roomy[i]!);
+      expect(await house.rows(roomy[i]!)).toEqual(right);
+      expect(await house.rows(narrow[i]!)).toEqual(right);
+    }
+  }, 90_000);
+});
