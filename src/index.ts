@@ -18,7 +18,6 @@ export type {
   DecideBuilder,
   DecideContext,
   Evolve,
-  Inject,
   Prepare,
   SnapshotOptions,
 } from './modules/aggregates/aggregate.js';

@@ -34,6 +34,9 @@ import {
   Opened,
 } from './bank.js';
 
+/** Errors of the start come to the test instead of ending the process. */
+const QUIETLY = Object.freeze({ logger: false as const, abortOnError: false });
+
 let made: TestDatabase;
 let options: KappaOptions;
 const running: INestApplicationContext[] = [];
@@ -48,7 +51,7 @@ afterEach(async () => {
 });
 
 async function boot(module: Type): Promise<INestApplicationContext> {
-  const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+  const app = await NestFactory.createApplicationContext(module, QUIETLY);
   running.push(app);
   return app;
 }

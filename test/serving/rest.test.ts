@@ -77,6 +77,8 @@ class ThrowingController {
 })
 class AppModule {}
 
+const QUIETLY = Object.freeze({ logger: false as const });
+
 describe('REST', () => {
   let tables: LiveTables;
   let app: INestApplication;
@@ -114,7 +116,7 @@ describe('REST', () => {
         { id: 'n,1', tenant: 'b', text: 'of b' },
       ]),
     );
-    app = (await Test.createTestingModule({ imports: [AppModule] }).compile()).createNestApplication({ logger: false });
+    app = (await Test.createTestingModule({ imports: [AppModule] }).compile()).createNestApplication(QUIETLY);
     app.get(Readers, { strict: false }).connect({
       reader: (wanted) => tables.reader(wanted),
       get servesRest() {

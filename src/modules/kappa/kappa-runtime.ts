@@ -55,6 +55,7 @@ export class KappaRuntime implements ReaderSource {
   readonly #readers = new Map<string, ProjectionReader<never>>();
   readonly #stopping = new AbortController();
   #opened: Opened | null = null;
+  #starting: Promise<void> | null = null;
   #enginesRun = false;
 
   constructor(
@@ -97,15 +98,9 @@ export class KappaRuntime implements ReaderSource {
    * Starts all parts; what was started is stopped again when a later one fails.
    * @throws KAPPA_DATABASE_UNREACHABLE when the database stays away for longer than `connectTimeoutMs`; what the parts throw.
    */
-  async start({ engines = true, signal }: RuntimeStart = {}): Promise<void> {
-    const aborted = signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal;
-    try {
-      this.#opened = await this.#open(aborted);
-      if (engines) await this.startEngines();
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+  async start(options: RuntimeStart = {}): Promise<void> {
+    this.#starting ??= this.#start(options);
+    await this.#starting;
   }
 
   /** Projects, where `run` says so. May be called twice. */
@@ -120,7 +115,20 @@ export class KappaRuntime implements ReaderSource {
   /** Waits for the batch and the commands under way. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort(new KappaError('KAPPA_STOPPED', 'the application stops'));
+    await this.#starting?.catch(() => undefined);
     await this.#stops.run();
+  }
+
+  async #start({ engines = true, signal }: RuntimeStart): Promise<void> {
+    const aborted = signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal;
+    try {
+      this.#opened = await this.#open(aborted);
+      if (engines) await this.startEngines();
+    } catch (error) {
+      // Why it failed counts more than what went wrong on the way out.
+      await this.#stops.run().catch(() => undefined);
+      throw error;
+    }
   }
 
   get #parts(): Opened {
@@ -132,6 +140,7 @@ export class KappaRuntime implements ReaderSource {
     const { options, host } = this;
     const { definitions, projections } = options;
     const database = await this.#openDatabase(signal);
+    signal.throwIfAborted();
     const log = new PostgresLog(database, {
       maxRecordBytes: options.log.maxRecordBytes,
       onBackgroundError: (error) => host.logger.warn(`the log: ${messageOf(error)}`),

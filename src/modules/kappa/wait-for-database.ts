@@ -43,7 +43,8 @@ export async function waitForDatabase(
       );
       said = Date.now();
     }
-    await sleep(pauseMs, undefined, signal ? { signal } : {});
+    // An abort ends the pause; what it says is thrown at the head of the loop.
+    await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
 }
 
