@@ -64,11 +64,12 @@ const COMMANDS: Readonly<Record<string, (row: Csv, id: string) => { readonly fin
 
 /** Reads a CSV file, plain or gzip, row by row. `onBytes` is told how far the file itself has been read. @throws BadRowError */
 export async function* readRows(file: string, onBytes: (read: number) => void): AsyncGenerator<FineRecord> {
+  const gzip = await isGzip(file);
   const source = createReadStream(file);
-  source.on('data', () => onBytes(source.bytesRead));
   const csv = parse({ columns: true, info: true, skip_empty_lines: true, bom: true });
-  const parts = (await isGzip(file)) ? ([source, createGunzip(), csv] as const) : ([source, csv] as const);
+  const parts = gzip ? ([source, createGunzip(), csv] as const) : ([source, csv] as const);
   pipeline([...parts], () => undefined);
+  source.on('data', () => onBytes(source.bytesRead));
   try {
     for await (const { record, info } of csv as AsyncIterable<{ record: Csv; info: { lines: number } }>) yield recordOf(record, info.lines);
   } catch (error) {
