@@ -34,7 +34,7 @@ describe('a fingerprint', () => {
     const changed = Fines.on(Paid, (_, e) => ({ id: e.stream.id, paid: `${e.data.cents + 2}.00` }));
     expect(codeOf(spaced)).toBe(codeOf(base));
     expect(codeOf(changed)).not.toBe(codeOf(base));
-    expect(codeOf(reformatted)).not.toBe(codeOf(base));
+    expect(codeOf(reformatted)).toBe(codeOf(base));
   });
 
   it('sees keys, other events and upcasters, but not the order between events', () => {
