@@ -16,11 +16,12 @@ export interface PassOptions {
   /** Rows and checkpoint are written at least this often, in milliseconds. */
   readonly checkpointMs: number;
   readonly maxEventsPerSecond: number | null;
+  /** Records of one page at most. */
+  readonly batchRecords: number;
 }
 
 /** Batches that are fetched while one is folded. */
 const AHEAD = 2;
-const MOST_RECORDS = 5_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 const LEAST_BYTES = 256 * 1024;
 
@@ -44,7 +45,7 @@ export async function bulkPass(
   const batches = context.log.read({
     from,
     to: only(to, from),
-    maxBatchRecords: Math.max(1, Math.min(MOST_RECORDS, options.maxEventsPerSecond ?? MOST_RECORDS)),
+    maxBatchRecords: Math.max(1, Math.min(options.batchRecords, options.maxEventsPerSecond ?? Infinity)),
     maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
     signal,
   });
@@ -138,7 +139,7 @@ async function findFailure(context: RunnerContext, job: RebuildJob, to: Position
   const epochs = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim]));
   const next = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
   const from = Object.fromEntries([...next].filter(([key, at]) => at < (to[key] ?? 0)));
-  for await (const batch of context.log.read({ from, to: only(to, from), maxBatchRecords: MOST_RECORDS, signal })) {
+  for await (const batch of context.log.read({ from, to: only(to, from), signal })) {
     const key = partitionKey(batch.topic, batch.partition);
     const part = partOf(batch, epochs.get(key)?.epoch ?? 0, next.get(key) ?? 0);
     const { outcome, failure } = await applyUpToFailure(

@@ -24,6 +24,8 @@ export interface RebuildRequest {
   readonly leaseMs?: number;
   /** Default: no limit. */
   readonly maxEventsPerSecond?: number;
+  /** Records of one page at most, beside its bound in bytes. Default 5,000. */
+  readonly batchRecords?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -37,6 +39,7 @@ export function bulkOptions(request: Omit<RebuildRequest, 'works' | 'signal'>): 
     checkpointMs: request.checkpointMs ?? 10_000,
     leaseMs: request.leaseMs ?? 6_000,
     maxEventsPerSecond: request.maxEventsPerSecond ?? null,
+    batchRecords: request.batchRecords ?? 5_000,
   };
 }
 
