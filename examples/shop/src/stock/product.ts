@@ -37,7 +37,7 @@ export class TakeStock {
   }
 }
 
-interface ProductState {
+export interface ProductState {
   readonly listed: boolean;
   readonly inStock: number;
 }
