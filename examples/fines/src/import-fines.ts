@@ -26,7 +26,8 @@ export async function importFines(commands: Commands, file: string, onProgress: 
   let rows = 0;
   let position: Position = {};
   let failure: unknown = null;
-  const underWay = new Set<Promise<void>>();
+  let underWay = 0;
+  let oneEnded: () => void = () => undefined;
   const send = async (row: FineRecord): Promise<void> => {
     try {
       const result = await untilAnswered(() => commands.execute(row.command, { idempotencyKey: row.idempotencyKey, occurredAt: row.occurredAt }));
@@ -35,17 +36,20 @@ export async function importFines(commands: Commands, file: string, onProgress: 
     } catch (error) {
       failure ??= atLine(row.line, error);
     }
+    underWay -= 1;
+    oneEnded();
   };
+  const untilOneEnds = (): Promise<void> => new Promise((resolve) => (oneEnded = resolve));
   for await (const row of readRows(file, (read) => (bytes = read))) {
     if (failure !== null) break;
-    const sent: Promise<void> = send(row).finally(() => underWay.delete(sent));
-    underWay.add(sent);
-    if (underWay.size >= IN_FLIGHT) {
-      await Promise.race(underWay);
+    underWay += 1;
+    void send(row);
+    while (underWay >= IN_FLIGHT) {
+      await untilOneEnds();
       onProgress({ rows, bytes });
     }
   }
-  await Promise.all(underWay);
+  while (underWay > 0) await untilOneEnds();
   onProgress({ rows, bytes });
   if (failure !== null) throw failure;
   return position;
