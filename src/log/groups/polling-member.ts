@@ -211,6 +211,8 @@ export class PollingMember implements GroupMember {
     const dropped = this.#partitionsOf(numbers).map(({ key }) => key);
     this.#numbers = this.#numbers.filter((number) => !numbers.includes(number));
     for (const key of dropped) this.#held.delete(key);
+    // What is no longer held may still be owned: the state is to be looked at anew.
+    this.#settled = null;
     if (dropped.length > 0) await this.options.revoked(dropped, reason);
   }
 

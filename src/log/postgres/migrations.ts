@@ -236,6 +236,7 @@ declare
   v_middle bigint;
   v_offset bigint;
   v_at timestamptz;
+  v_found bigint;
 begin
   select b.begin_offset into v_low
   from ${schema}.partition_begins b where b.topic_id = p_topic_id and b.partition = p_partition;
@@ -244,7 +245,8 @@ begin
   from ${schema}.log_records r where r.topic_id = p_topic_id and r.partition = p_partition
   order by r."offset" desc limit 1;
   v_high := coalesce(v_high, v_low);
-  -- all before v_low is too early, nothing from v_high on is needed
+  v_found := v_high;
+  -- all before v_low is too early, v_found is the first from v_high on that is not
   while v_low < v_high loop
     v_middle := v_low + (v_high - v_low) / 2;
     select r."offset", r.recorded_at into v_offset, v_at
@@ -252,12 +254,13 @@ begin
     where r.topic_id = p_topic_id and r.partition = p_partition and r."offset" >= v_middle
     order by r."offset" limit 1;
     if v_at >= p_time then
+      v_found := v_offset;
       v_high := v_middle;
     else
       v_low := v_offset + 1;
     end if;
   end loop;
-  return v_low;
+  return v_found;
 end
 $body$;
 
@@ -265,21 +268,23 @@ create function ${schema}.record_bytes(p_record ${schema}.log_records) returns b
 language sql stable
 return 64 + coalesce(octet_length((p_record).value), 0) + coalesce(octet_length((p_record).key), 0) + octet_length((p_record).headers::text);
 
--- Removes at most p_limit of the oldest records: those before p_cutoff, and as many as make up p_excess_bytes.
+-- Removes at most p_limit of the oldest records: those before p_cutoff, and others until the partition has lost p_lose_bytes in
+-- all its life: a total, so that two processes that have measured the same excess do not remove it twice.
 -- Where the partition begins and the heads of emptied streams are kept in the same transaction.
 create function ${schema}.remove_oldest(
-  p_topic_id int, p_partition int, p_cutoff timestamptz, p_excess_bytes bigint, p_limit int
+  p_topic_id int, p_partition int, p_cutoff timestamptz, p_lose_bytes bigint, p_limit int
 ) returns int
 language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $body$
 declare
   v_begin bigint;
+  v_lost bigint;
   v_bytes bigint;
   v_count int;
 begin
   insert into ${schema}.partition_begins (topic_id, partition, begin_offset)
   values (p_topic_id, p_partition, 0)
   on conflict (topic_id, partition) do nothing;
-  select b.begin_offset into v_begin
+  select b.begin_offset, b.removed_bytes into v_begin, v_lost
   from ${schema}.partition_begins b
   where b.topic_id = p_topic_id and b.partition = p_partition
   for update;
@@ -294,7 +299,7 @@ begin
       order by l."offset" limit p_limit
     ) r
   ) o
-  where o.recorded_at < p_cutoff or o.removed <= p_excess_bytes;
+  where o.recorded_at < p_cutoff or v_lost + o.removed <= p_lose_bytes;
   if v_count = 0 then
     return 0;
   end if;

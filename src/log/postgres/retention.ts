@@ -22,11 +22,10 @@ const MEASURE = `
     ) r
   ) p`;
 
-/** What is known of a partition's size: all up to `next` was measured, `removed` is what had been removed before. */
+/** All bytes that a partition has held up to `next`, those included that it has lost. */
 interface Measured {
   readonly next: number;
   readonly bytes: number;
-  readonly removedBefore: number;
 }
 
 /** Removes the oldest records of topics that allow it, in bounded batches. */
@@ -55,16 +54,19 @@ export class RetentionKeeper {
     const { ms = null, bytes = null } = topic.retention ?? {};
     let removed = 0;
     for (;;) {
-      const excess = bytes === null ? 0 : (await this.#size(topic, partition, signal)) - bytes;
-      const { rows } = await this.database.query<{ removed: number }>(REMOVE, [topic.id, partition, ms, Math.max(0, excess), REMOVE_AT_ONCE]);
+      const loseBytes = bytes === null ? 0 : (await this.#bytesSoFar(topic, partition, signal)) - bytes;
+      const { rows } = await this.database.query<{ removed: number }>(REMOVE, [topic.id, partition, ms, Math.max(0, loseBytes), REMOVE_AT_ONCE]);
       const now = rows[0]?.removed ?? 0;
       removed += now;
       if (now < REMOVE_AT_ONCE || signal?.aborted) return removed;
     }
   }
 
-  /** Only what was appended since the last look is measured. */
-  async #size(topic: StoredTopic, partition: number, signal: AbortSignal | undefined): Promise<number> {
+  /**
+   * All bytes that the partition has ever held, as far as they were counted: what is there and what it has lost. Only what was
+   * appended since the last look is measured.
+   */
+  async #bytesSoFar(topic: StoredTopic, partition: number, signal: AbortSignal | undefined): Promise<number> {
     const key = partitionKey(topic.name, partition);
     for (;;) {
       const known = this.#measured.get(key);
@@ -76,10 +78,9 @@ export class RetentionKeeper {
         this.#measured.delete(key);
         continue;
       }
-      const removedBefore = known?.removedBefore ?? page.removed;
-      const bytes = (known?.bytes ?? 0) + page.bytes;
-      this.#measured.set(key, { next: page.next ?? known?.next ?? page.begin, bytes, removedBefore });
-      if (page.next === null || signal?.aborted) return bytes - (page.removed - removedBefore);
+      const bytes = (known?.bytes ?? page.removed) + page.bytes;
+      this.#measured.set(key, { next: page.next ?? known?.next ?? page.begin, bytes });
+      if (page.next === null || signal?.aborted) return bytes;
     }
   }
 }

@@ -16,19 +16,30 @@ export interface LogClient {
 export class LogDatabase {
   readonly #clients: LogClient[] = [];
 
-  private constructor(readonly test: TestDatabase) {}
+  private constructor(
+    readonly test: TestDatabase,
+    private readonly schema: string,
+  ) {}
 
   static async create(): Promise<LogDatabase> {
-    const test = await createTestDatabase();
-    const database = new Database({ url: test.url });
+    return LogDatabase.#migrated(await createTestDatabase(), 'kappa');
+  }
+
+  /** Another log in another schema of the same database. */
+  static beside(other: LogDatabase, schema: string): Promise<LogDatabase> {
+    return LogDatabase.#migrated(other.test, schema);
+  }
+
+  static async #migrated(test: TestDatabase, schema: string): Promise<LogDatabase> {
+    const database = new Database({ url: test.url, schema });
     await new Migrator(database, logMigrations).migrate();
     await database.stop();
-    return new LogDatabase(test);
+    return new LogDatabase(test, schema);
   }
 
   async client(options: PostgresLogOptions = {}): Promise<LogClient> {
     const proxy = await PostgresProxy.start(this.test.url);
-    const database = new Database({ url: proxy.url });
+    const database = new Database({ url: proxy.url, schema: this.schema });
     const log = new PostgresLog(database, { retentionIntervalMs: 0, ...options });
     await log.start();
     const client = { log, database, proxy };

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { topicName, type TopicName } from '../../../src/kernel/names.js';
+import type { LogBatch, ReadOptions } from '../../../src/log/event-log.js';
+import { position, record, uniqueName } from '../../../src/testing/log-conformance/log-under-test.js';
+import { LogDatabase, type LogClient } from './log-databases.js';
+
+let test: LogDatabase;
+let client: LogClient;
+
+beforeAll(async () => {
+  test = await LogDatabase.create();
+  client = await test.client();
+});
+
+afterAll(() => test.close());
+
+/** A partition of 30 records of which only some are left, as a log has it that was copied from elsewhere. */
+async function sparseTopic(left: readonly number[]): Promise<TopicName> {
+  const name = topicName(uniqueName('sparse'));
+  await client.log.createTopic({ name, partitions: 1, retention: null });
+  await client.log.append(Array.from({ length: 30 }, (_, index) => ({ ...record(name, 0, `${index}`), value: Buffer.alloc(1_000) })));
+  await client.database.query(
+    `delete from log_records r using topics t where t.id = r.topic_id and t.name = $1 and r."offset" < 29 and not r."offset" = any ($2)`,
+    [name, left],
+  );
+  return name;
+}
+
+async function read(options: ReadOptions): Promise<LogBatch[]> {
+  const batches: LogBatch[] = [];
+  for await (const batch of client.log.read(options)) batches.push(batch);
+  return batches;
+}
+
+function offsetsOf(batches: readonly LogBatch[]): number[] {
+  return batches.flatMap((batch) => batch.records.map(({ offset }) => offset));
+}
+
+describe('pages over holes', () => {
+  it('give what is there and go on behind it', async () => {
+    const topic = await sparseTopic([2, 3, 17]);
+    const batches = await read({ from: position([topic, 0, 0]), to: position([topic, 0, 30]), maxBatchRecords: 2 });
+    expect(offsetsOf(batches)).toEqual([2, 3, 17, 29]);
+    expect(batches.map(({ next }) => next)).toEqual([4, 30]);
+  });
+
+  it('move the position over a range that holds nothing, with an empty batch', async () => {
+    const topic = await sparseTopic([2]);
+    const batches = await read({ from: position([topic, 0, 3]), to: position([topic, 0, 20]) });
+    expect(batches.map(({ records, next, end }) => [records.length, next, end])).toEqual([[0, 20, 30]]);
+  });
+
+  it('cut by their bytes do not go beyond what they hold', async () => {
+    const topic = await sparseTopic([2, 3, 17, 18, 19]);
+    const batches = await read({ from: position([topic, 0, 0]), to: position([topic, 0, 30]), maxBatchBytes: 1_500 });
+    expect(batches.map(({ records, next }) => [records.length, next])).toEqual([
+      [2, 4],
+      [2, 19],
+      [2, 30],
+    ]);
+    expect(offsetsOf(batches)).toEqual([2, 3, 17, 18, 19, 29]);
+  });
+
+  it('end a poll of a member with the position moved, though there is no record', async () => {
+    const topic = await sparseTopic([]);
+    await client.database.query(`delete from log_records r using topics t where t.id = r.topic_id and t.name = $1`, [topic]);
+    await client.database.query(`insert into partition_begins (topic_id, partition, begin_offset) select id, 0, 30 from topics where name = $1`, [topic]);
+    expect(await client.log.offsets(topic)).toEqual([{ partition: 0, begin: 30, end: 30 }]);
+    expect(await client.log.append([record(topic, 0, 'next')])).toEqual(position([topic, 0, 31]));
+  });
+
+  it('find an offset by time over holes', async () => {
+    const topic = await sparseTopic([5, 20]);
+    await client.database.query(
+      `update log_records r set recorded_at = '2026-01-01T00:00:00Z'::timestamptz + r."offset" * interval '1 s' from topics t where t.id = r.topic_id and t.name = $1`,
+      [topic],
+    );
+    const at = async (second: number) => (await client.log.offsetsAt(topic, Date.UTC(2026, 0, 1, 0, 0, second)))[0];
+    expect(await Promise.all([0, 5, 6, 20, 21, 29, 30].map(at))).toEqual([5, 5, 20, 20, 29, 29, 30]);
+  });
+});
+
+describe('one statement', () => {
+  it('reads pages of many partitions in one snapshot', async () => {
+    const name = topicName(uniqueName('many'));
+    await client.log.createTopic({ name, partitions: 20, retention: null });
+    await client.log.append(Array.from({ length: 100 }, (_, index) => record(name, index % 20, `${index}`)));
+    const wishes = Array.from({ length: 20 }, (_, partition) => ({ topic: name, partition, from: 0 as never, to: partition % 2 ? (3 as never) : null, maxRecords: 4, maxBytes: 1_000_000 }));
+    const pages = await client.log.pages(wishes);
+    expect(pages.map(({ records }) => records.length)).toEqual(wishes.map(({ to }) => (to === null ? 4 : 3)));
+    pages.forEach(({ records, begin, end }, partition) => {
+      expect([begin, end]).toEqual([0, 5]);
+      expect(records.every((each) => each.partition === partition)).toBe(true);
+    });
+  });
+});
