@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { sqlState } from '../../src/database/database-errors.js';
+import { Database, type Statement } from '../../src/database/database.js';
+import { RetriableError } from '../../src/kernel/errors.js';
+import { latest, type Position } from '../../src/kernel/position.js';
+import type { AppendOutcome, AppendRequest } from '../../src/modules/aggregates/append-request.js';
+import { Appender } from '../../src/modules/aggregates/appender.js';
+import { idIn, requests, type Given } from './support/append-requests.js';
+import { WriteSide } from './support/write-side.js';
+
+let side: WriteSide;
+let request: (given: Given) => AppendRequest;
+
+beforeAll(async () => {
+  side = await WriteSide.start();
+  await side.executor();
+  request = await requests(side.database);
+});
+afterAll(() => side.stop());
+
+/** An appender, what it sent and what it signalled. */
+function appender(limits: ConstructorParameters<typeof Appender>[2] = {}, on: Database = side.database) {
+  const sent: Statement[] = [];
+  const failed: unknown[] = [];
+  const signalled: Position[] = [];
+  const database: Pick<Database, 'connect' | 'schema'> = {
+    schema: on.schema,
+    connect: async () => {
+      const connection = await on.connect();
+      const query = connection.query.bind(connection);
+      return Object.assign(connection, {
+        query: (async (statement: Statement) => {
+          sent.push(statement);
+          return query(statement).catch((error: unknown) => {
+            failed.push(sqlState(error));
+            throw error;
+          });
+        }) as typeof query,
+      });
+    },
+  };
+  return { it: new Appender(database, { appended: (position) => signalled.push(position) }, limits), sent, failed, signalled };
+}
+
+const outcomesOf = (outcomes: readonly AppendOutcome[]): readonly string[] => outcomes.map(({ outcome }) => outcome);
+
+it('commits what gathers while one group commits as the next group', async () => {
+  const { it: appends, sent } = appender({ concurrentGroups: 1 });
+  const first = appends.append(request({ id: 'gather-first' }));
+  await new Promise((resolve) => setImmediate(resolve));
+  const rest = Array.from({ length: 50 }, (_, n) => appends.append(request({ id: `gather-${n}` })));
+  expect(outcomesOf(await Promise.all([first, ...rest]))).toEqual(Array.from({ length: 51 }, () => 'appended'));
+  expect(sent.map(({ name }) => name)).toEqual(['kappa append one', 'kappa append group']);
+});
+
+it('tells a conflict inside a group to its command alone, and the neighbours commit', async () => {
+  const { it: appends, sent, signalled } = appender();
+  await appends.append(request({ id: 'hit' }));
+  const outcomes = await Promise.all(
+    ['a', 'hit', 'b'].map((id) => appends.append(request({ id, expectedVersion: id === 'hit' ? 7 : 0 }))),
+  );
+  expect(outcomes).toMatchObject([{ outcome: 'appended' }, { outcome: 'conflict', head: 1 }, { outcome: 'appended' }]);
+  expect(sent).toHaveLength(2);
+  const reached = latest(...signalled);
+  for (const id of ['a', 'b', 'hit']) expect(reached[request({ id }).partitionKey]).toBeGreaterThan(0);
+});
+
+it('appends commands of one stream, one id and one value that arrive together', async () => {
+  const { it: appends } = appender();
+  const same = request({ id: 'together' });
+  const claims = [{ name: 'together', value: 'v' }];
+  const outcomes = await Promise.all(
+    [
+      same,
+      same,
+      request({ id: 'together', expectedVersion: 1 }),
+      request({ id: 'x', claims }),
+      request({ id: 'y', claims }),
+    ].map((one) => appends.append(one)),
+  );
+  expect(outcomesOf(outcomes.slice(0, 3))).toEqual(['appended', 'repeated', 'appended']);
+  expect(outcomesOf(outcomes.slice(3)).toSorted()).toEqual(['appended', 'taken']);
+});
+
+it('bounds a group by commands and by bytes, and sends a larger command alone', async () => {
+  const { it: appends, sent } = appender({ concurrentGroups: 1, groupCommands: 10, groupBytes: 1_000 });
+  await Promise.all([
+    ...Array.from({ length: 20 }, (_, n) => appends.append(request({ id: `small-${n}`, bytes: 1 }))),
+    ...Array.from({ length: 4 }, (_, n) => appends.append(request({ id: `large-${n}`, bytes: 2_000 }))),
+  ]);
+  const sizes = sent.map(({ name, values }) => (name === 'kappa append one' ? 1 : (values?.[0] as Buffer).readInt32BE(12)));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(24);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(10);
+  expect(sizes.filter((size) => size === 1).length).toBeGreaterThanOrEqual(4);
+});
+
+it('takes a group apart when the database refuses the data of one command', async () => {
+  const { it: appends } = appender();
+  const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: 'not json' };
+  const settled = await Promise.allSettled([
+    ...Array.from({ length: 5 }, (_, n) => appends.append(request({ id: `good-${n}` }))),
+    appends.append(request({ id: 'bad', events: [bad] })),
+  ]);
+  expect(settled.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+  ]);
+  expect(settled[5]).toMatchObject({ reason: { code: '22P02' } });
+});
+
+it('fails retriable on a partition that is held, while the others commit', async () => {
+  const { it: appends } = appender();
+  const held = request({ id: idIn(3, 'held') });
+  const free = [1, 2, 4].map((partition) => request({ id: idIn(partition, 'free') }));
+  const holder = await side.database.connect();
+  await holder.query('begin');
+  await holder.query('select lock_partitions(array[$1::int], array[3])', [held.topicId]);
+  let failed = false;
+  const stuck = appends.append(held).catch((error: unknown) => {
+    failed = true;
+    return error;
+  });
+  // In one group with the stuck one first, then in groups of their own: neither waits for the held partition to be given up.
+  expect(outcomesOf(await Promise.all(free.map((one) => appends.append(one))))).toEqual(['appended', 'appended', 'appended']);
+  expect(
+    outcomesOf(await Promise.all(free.map(({ key }) => appends.append(request({ id: key, expectedVersion: 1 }))))),
+  ).toEqual(['appended', 'appended', 'appended']);
+  expect(failed).toBe(false);
+  expect(await stuck).toBeInstanceOf(RetriableError);
+  await holder.query('rollback');
+  holder.release();
+  expect(await appends.append(held)).toMatchObject({ outcome: 'appended' });
+});
+
+it('tries again when the server chose it to break a deadlock', async () => {
+  await side.database.query(
+    `do $$ begin execute format('alter database %I set deadlock_timeout = ''20ms''', current_database()); end $$`,
+  );
+  const hasty = new Database({ url: side.url });
+  const { it: appends, failed } = appender({}, hasty);
+  const [low, high] = [request({ id: idIn(0, 'dead') }), request({ id: idIn(1, 'dead') })];
+  const other = await side.database.connect();
+  await other.query('begin');
+  // A deadlock is broken by whoever finds it: that is to be the append.
+  await other.query(`set local deadlock_timeout = '60s'`);
+  const keys = await other.query<{ first: number; key: string }>(
+    'select p as first, partition_lock($1, p)::text as key from generate_series(0, 1) p order by partition_lock($1, p)',
+    [low.topicId],
+  );
+  const [early, late] = keys.rows.map(({ key }) => key);
+  await other.query('select pg_advisory_xact_lock($1)', [late]);
+  const appended = Promise.all([appends.append(low), appends.append(high)]);
+  await waitForLocks(side.database, 1);
+  const blocked = other.query('select pg_advisory_xact_lock($1)', [early]);
+  await Promise.race([blocked, appended]);
+  await blocked;
+  await other.query('rollback');
+  other.release();
+  expect(outcomesOf(await appended)).toEqual(['appended', 'appended']);
+  expect(failed).toContain('40P01');
+  await hasty.stop();
+});
+
+it('leaves a log without contradictions', async () => {
+  expect(await side.contradictions()).toEqual([]);
+});
+
+async function waitForLocks(database: Database, count: number): Promise<void> {
+  for (;;) {
+    const { rows } = await database.query<{ waiting: number }>(
+      `select count(*) as waiting from pg_locks where not granted and locktype = 'advisory'`,
+    );
+    if ((rows[0]?.waiting ?? 0) >= count) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

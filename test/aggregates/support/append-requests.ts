@@ -1,0 +1,41 @@
+import type { Database } from '../../../src/database/database.js';
+import { streamKey, streamName } from '../../../src/kernel/names.js';
+import { partitionOf } from '../../../src/kernel/partitioner.js';
+import { partitionKey } from '../../../src/kernel/position.js';
+import type { AppendRequest } from '../../../src/modules/aggregates/append-request.js';
+import { counters } from './counter.js';
+
+export type Given = Partial<AppendRequest> & { readonly id: string; readonly count?: number };
+
+/** Makes appends of `counter` streams as an executor would. */
+export async function requests(database: Database): Promise<(given: Given) => AppendRequest> {
+  const { rows } = await database.query<{ id: number }>('select id from topics where name = $1', [counters.name]);
+  const topicId = rows[0]?.id ?? 0;
+  let made = 0;
+  return ({ id, count = 1, tenant = null, ...given }) => {
+    const key = streamKey(tenant, id);
+    const partition = partitionOf(key, counters.partitions);
+    const value = Buffer.from(JSON.stringify({ n: 1 }));
+    const headers = JSON.stringify({ ce_type: 'counter.added' });
+    return {
+      stream: streamName({ tenant, aggregate: 'counter', id }),
+      key,
+      tenant,
+      topicId,
+      partition,
+      partitionKey: partitionKey(counters.name, partition),
+      commandId: `command-${(made += 1)}`,
+      contentHash: 'hash',
+      expectedVersion: 0,
+      events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers })),
+      claims: [],
+      bytes: 100 * count,
+      ...given,
+    };
+  };
+}
+
+/** An id of a stream in the wanted partition: `name-0`, `name-1` … */
+export function idIn(partition: number, name: string): string {
+  for (let n = 0; ; n += 1) if (partitionOf(`${name}-${n}`, counters.partitions) === partition) return `${name}-${n}`;
+}
