@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
 import { quoteIdentifier } from '../database/identifiers.js';
+import { KappaError } from '../kernel/errors.js';
 
 /** A PostgreSQL for tests. */
 export interface TestServer {
@@ -25,14 +27,15 @@ const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off',
 const SHARED_URL = 'KAPPA_TEST_DATABASE_URL';
 
 /**
- * The server that tests run on: DATABASE_URL, else one embedded server per user and machine that all test processes of a run
- * share; it is gone with the last of them. Never the machine's own server by accident.
+ * The server that tests run on: DATABASE_URL, else one embedded server that all test processes of a run share (those that one
+ * runner has started); a few seconds after the last of them has left, or was killed, it is gone with all its data. Never the
+ * machine's own server by accident.
  */
 export async function testServer(): Promise<TestServer> {
   const given = process.env['DATABASE_URL'] ?? process.env[SHARED_URL];
   if (given) return { url: given, stop: () => Promise.resolve() };
   const server = await startEmbeddedPostgres({
-    dataDir: path.join(tmpdir(), `nest-kappa-test-${process.env['KAPPA_TEST_RUN'] ?? process.pid}`),
+    dataDir: await ownFolder(`nest-kappa-test-${process.env['KAPPA_TEST_RUN'] ?? process.ppid}`),
     serverSettings: FAST,
     removeWhenUnused: true,
   });
@@ -45,7 +48,7 @@ export async function createTestDatabase(
 ): Promise<TestDatabase> {
   const server = options.server ?? (await testServer());
   const name = `kappa_test_${randomBytes(8).toString('hex')}`;
-  const from = options.template ? ` template ${quoteIdentifier(options.template)} strategy wal_log` : '';
+  const from = options.template ? ` template ${quoteIdentifier(options.template)}` : '';
   await administer(server.url, `create database ${quoteIdentifier(name)}${from}`);
   const url = new URL(server.url);
   url.pathname = `/${name}`;
@@ -57,6 +60,17 @@ export async function createTestDatabase(
       if (!options.server) await server.stop();
     },
   };
+}
+
+/** In a folder that anyone may write to, somebody else may have been there before. */
+async function ownFolder(name: string): Promise<string> {
+  const uid = process.getuid?.();
+  const folder = path.join(tmpdir(), uid === undefined ? name : `${name}-${uid}`);
+  await mkdir(folder, { recursive: true });
+  if (uid === undefined || (await lstat(folder)).uid === uid) return folder;
+  throw new KappaError('KAPPA_DATA_DIR', `${folder} belongs to another user`, {
+    nextStep: 'Set TMPDIR to a folder of your own, or DATABASE_URL.',
+  });
 }
 
 async function administer(url: string, statement: string): Promise<void> {

@@ -1,43 +1,113 @@
 import { spawn } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { registerFolders } from './client-register.js';
+import { identityOf, isAlive, type ProcessIdentity } from './process-identity.js';
+
+export interface Watch {
+  /** The home of the server. */
+  readonly folder: string;
+  readonly server: number;
+  /** How long nobody may use the server before it is stopped; a kill of the last client is noticed within a second more. */
+  readonly lingerSeconds: number;
+  /** Folders that are thrown away after the stop. */
+  readonly remove: readonly string[];
+}
 
 /**
- * Stops the server when no client lives any more, also when the last one was killed. A shell that looks once a second, in a
- * session of its own, so that Ctrl-C in a terminal does not reach it.
+ * Sees to it that the server ends when no client lives any more, also when the last one was killed: a shell that looks once a
+ * second, in a session of its own, so that Ctrl-C in a terminal does not reach it. One per server; where there is no shell
+ * (Windows, images without one) a server whose clients were all killed stays until the next client leaves.
  */
-export function startWatchdog(folder: string, postmaster: number): void {
-  if (process.platform === 'win32') return;
-  const child = spawn('/bin/sh', ['-c', SCRIPT, 'nest-kappa-watchdog', folder, String(postmaster)], {
-    cwd: '/',
-    detached: true,
-    stdio: 'ignore',
-  });
+export async function ensureWatchdog(watch: Watch): Promise<void> {
+  if (process.platform === 'win32' || (await hasWatchdog(watch))) return;
+  const server = await identityOf(watch.server);
+  const { lock, clients } = registerFolders(watch.folder);
+  const args = [
+    String(watch.server),
+    server?.started ?? '',
+    server?.boot ?? '0',
+    clients,
+    lock,
+    String(watch.lingerSeconds),
+    ...watch.remove,
+  ];
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'nest-kappa-watchdog', ...args], { cwd: '/', detached: true, stdio: 'ignore' });
+  child.on('error', () => undefined);
   child.unref();
+  const dog = child.pid === undefined ? null : await identityOf(child.pid);
+  if (dog !== null) await writeFile(note(watch.folder), JSON.stringify({ server: watch.server, dog }));
 }
 
+/** Whether a living watchdog watches that very server. */
+export async function hasWatchdog({ folder, server }: Pick<Watch, 'folder' | 'server'>): Promise<boolean> {
+  const text = await readFile(note(folder), 'utf8').catch(() => null);
+  if (text === null) return false;
+  try {
+    const noted = JSON.parse(text) as { readonly server: number; readonly dog: ProcessIdentity };
+    return noted.server === server && (await isAlive(noted.dog));
+  } catch {
+    // Half written by a process that was killed: as good as none.
+    return false;
+  }
+}
+
+function note(folder: string): string {
+  return path.join(folder, 'watchdog');
+}
+
+/**
+ * Announcements are read and made as presence.ts does it: the names are `pid.started…`. Stopping is done under the same lock
+ * that clients take, so that nobody arrives while the server goes down. `true >` makes an empty file (a failing `: >` would end
+ * the shell).
+ */
 const SCRIPT = `
-folder=$1; server=$2
+server=$1; started=$2; boot=$3; clients=$4; lock=$5; linger=$6
+shift 6
 alive() {
-  grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null && return 1
-  kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ] || ps -p "$1" >/dev/null 2>&1
+  if [ -d /proc/self ]; then
+    { IFS= read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
+    wanted=$2
+    set -- \${stat##*) }
+    case $1 in Z|X) return 1 ;; esac
+    [ -z "$wanted" ] || [ "$wanted" = "\${20}" ]
+  else
+    kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1
+  fi
 }
 used() {
-  for file in "$folder"/clients/*; do
-    name=\${file##*/}
-    alive "\${name%%.*}" && return 0
+  for file in "$1"/*; do
+    [ -e "$file" ] && [ "$file" != "$2" ] || continue
+    name=\${file##*/}; rest=\${name#*.}
+    alive "\${name%%.*}" "\${rest%%.*}" && return 0
   done
   return 1
 }
-while alive "$server"; do
-  if ! used && mkdir "$folder/lock" 2>/dev/null; then
-    echo $$ > "$folder/lock/pid"
-    if ! used; then
-      kill -INT "$server"
-      while alive "$server"; do sleep 0.1; done
-      rm -rf "$folder/clients" "$folder/lock"
-      [ -f "$folder/remove-when-unused" ] && rm -rf "$folder"
-      exit 0
+pause() { sleep 0.1 2>/dev/null || sleep 1; }
+since=0
+if [ -d /proc/self ]; then
+  IFS= read -r stat < "/proc/$$/stat"
+  starttime() { shift 19; since=$1; }
+  starttime \${stat##*) }
+fi
+own="$lock/$$.$since.$boot.watchdog"
+idle=0
+while alive "$server" "$started"; do
+  if used "$clients" ''; then idle=0; else idle=$((idle + 1)); fi
+  if [ "$idle" -gt "$linger" ]; then
+    if { true > "$own"; } 2>/dev/null; then
+      if ! used "$lock" "$own" && ! used "$clients" '' && alive "$server" "$started"; then
+        kill -INT "$server"
+        waited=0
+        while alive "$server" "$started"; do
+          pause
+          waited=$((waited + 1))
+          [ "$waited" -eq 600 ] && kill -QUIT "$server"
+        done
+        for folder; do mv "$folder" "$folder.gone.$$" && rm -rf "$folder.gone.$$"; done
+      fi
+      rm -f "$own"
     fi
-    rm -rf "$folder/lock"
   fi
   sleep 1
 done

@@ -1,154 +1,140 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isAlive } from '../../../src/database/embedded/client-register.js';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
-import { packagedFolder, readyBinaries } from '../../../src/database/embedded/platform-binaries.js';
-import { serverHome } from '../../../src/database/embedded/server-home.js';
+import { ask, FAST, House } from './house.js';
 
-const BUILT = fileURLToPath(new URL('../../../dist/database/embedded/embedded-postgres.js', import.meta.url));
-const CLIENT = `
-  const { startEmbeddedPostgres } = await import(process.argv[1]);
-  const server = await startEmbeddedPostgres({ dataDir: process.argv[2] });
-  process.stdout.write(server.url + '\\n');
-  process.on('SIGTERM', () => server.stop().then(() => process.exit(0)));
-  setInterval(() => {}, 1000);
-`;
-
+let house: House;
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'kappa-embedded-'));
+  house = new House();
+  folder = await house.folder();
 });
 
-afterEach(async () => {
-  const home = await serverHome(folder);
-  await rm(home.folder, { recursive: true, force: true });
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => house.clear());
 
-async function postmaster(): Promise<number> {
-  const home = await serverHome(folder);
-  return Number((await readFile(path.join(home.folder, 'data', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-}
-
-async function ask(url: string, statement: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(statement)).rows as unknown[];
-  } finally {
-    await client.end();
-  }
-}
-
-async function startClient(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', CLIENT, BUILT, folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { child, url: line.toString().trim() };
-}
-
-async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await wait(20);
-}
+const start = (options: { port?: number } = {}) => startEmbeddedPostgres({ dataDir: folder, serverSettings: FAST, ...options });
 
 describe('the embedded PostgreSQL', () => {
-  it('keeps its data over a stop and a start', async () => {
-    const first = await startEmbeddedPostgres({ dataDir: folder });
+  it('keeps its data and its port over a stop and a start', async () => {
+    const first = await start();
+    expect(first.startedHere).toBe(true);
     await ask(first.url, 'create table kept as select 1 as one');
     await first.stop();
-    const second = await startEmbeddedPostgres({ dataDir: folder });
+    const second = await start();
+    expect(second.url).toBe(first.url);
     expect(await ask(second.url, 'select one from kept')).toEqual([{ one: 1 }]);
     await second.stop();
     await second.stop();
+  });
+
+  it('is found while it runs, and never started or made by looking', async () => {
+    expect(await findEmbeddedPostgres(path.join(folder, 'unborn'))).toBeNull();
+    expect(await findEmbeddedPostgres(folder)).toBeNull();
+    expect(await readdir(folder)).toEqual([]);
+    const server = await start();
+    expect(await findEmbeddedPostgres(folder)).toBe(server.url);
+    await server.stop();
     expect(await findEmbeddedPostgres(folder)).toBeNull();
   });
 
-  it('is shared by processes and stopped by the last one out', async () => {
-    const here = await startEmbeddedPostgres({ dataDir: folder });
-    const there = await startClient();
-    expect(there.url).toBe(here.url);
-    const pid = await postmaster();
-    await here.stop();
-    expect(await ask(there.url, 'select 1 as one')).toEqual([{ one: 1 }]);
-    there.child.kill('SIGTERM');
-    await once(there.child, 'exit');
-    expect(isAlive(pid)).toBe(false);
+  it('says where it is when it was started, and nothing when it ran already', async () => {
+    const lines: string[] = [];
+    const options = { dataDir: folder, serverSettings: FAST, onStart: (line: string) => lines.push(line) };
+    const server = await startEmbeddedPostgres(options);
+    const again = await startEmbeddedPostgres(options);
+    expect(again.startedHere).toBe(false);
+    expect(lines).toHaveLength(1);
+    for (const part of [folder, `port ${new URL(server.url).port}`, 'programs in ']) expect(lines[0]).toContain(part);
+    await Promise.all([again.stop(), server.stop()]);
   });
 
-  it('starts one server when several processes arrive at once', async () => {
-    const clients = await Promise.all([startClient(), startClient(), startClient()]);
-    expect(new Set(clients.map(({ url }) => url)).size).toBe(1);
-    const pid = await postmaster();
-    for (const { child } of clients) child.kill('SIGTERM');
-    await Promise.all(clients.map(({ child }) => once(child, 'exit')));
-    await untilGone(pid);
+  it('lets nobody in without the password, which only its user can read', async () => {
+    const server = await start();
+    const stranger = new URL(server.url);
+    stranger.password = 'guessed';
+    await expect(ask(stranger.href, 'select 1')).rejects.toMatchObject({ code: '28P01' });
+    expect((await stat(path.join(folder, 'password'))).mode & 0o077).toBe(0);
+    await server.stop();
   });
 
-  it('does not outlive its only client when that is killed', async () => {
-    const { child } = await startClient();
-    const pid = await postmaster();
-    child.kill('SIGKILL');
-    await untilGone(pid);
-    const again = await startEmbeddedPostgres({ dataDir: folder });
-    expect(again.startedHere).toBe(true);
-    await again.stop();
+  it('is durable unless told otherwise, in UTC, and sorts by code point', async () => {
+    const server = await startEmbeddedPostgres({ dataDir: folder, serverSettings: { work_mem: '5MB' } });
+    const names = ['fsync', 'synchronous_commit', 'jit', 'TimeZone', 'work_mem', 'listen_addresses'];
+    const rows = await ask(
+      server.url,
+      `select ${names.map((name) => `current_setting('${name}') as "${name}"`).join(', ')}, 'Z' < 'a' as sorted, upper('ä') as upper`,
+    );
+    expect(rows).toEqual([
+      {
+        fsync: 'on',
+        synchronous_commit: 'on',
+        jit: 'off',
+        TimeZone: 'UTC',
+        work_mem: '5MB',
+        listen_addresses: '127.0.0.1',
+        sorted: true,
+        upper: 'Ä',
+      },
+    ]);
+    await server.stop();
   });
 
-  it('runs from a package whose libraries have no links and that cannot be written', async () => {
-    const packaged = await packagedFolder();
-    const copy = path.join(folder, 'package', 'native');
-    await cp(packaged, copy, { recursive: true, verbatimSymlinks: true });
-    await cp(path.join(packaged, '..', 'package.json'), path.join(folder, 'package', 'package.json'));
-    const links = JSON.parse(await readFile(path.join(copy, 'pg-symlinks.json'), 'utf8')) as { target: string }[];
-    for (const { target } of links) await unlink(path.join(copy, '..', target)).catch(() => undefined);
-    const binaries = await readyBinaries(copy, { cache: path.join(folder, 'cache'), mustCopy: true });
-    expect(binaries.folder).not.toBe(copy);
-    const version = spawn(binaries.postgres, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [text] = (await once(version.stdout, 'data')) as [Buffer];
-    expect(text.toString()).toContain(`PostgreSQL) ${binaries.major}.`);
-  });
-
-  it('names the remedy where the platform has no package', async () => {
-    await expect(packagedFolder('@embedded-postgres/plan9-mips')).rejects.toMatchObject({
-      code: 'KAPPA_NO_EMBEDDED_POSTGRES',
-      nextStep: expect.stringContaining('database.url') as string,
+  it('takes another port when its own is taken meanwhile, but not when one was asked for', async () => {
+    const first = await start();
+    await first.stop();
+    const squatter = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as AddressInfo;
+    await expect(start({ port })).rejects.toMatchObject({
+      code: 'KAPPA_EMBEDDED_START',
+      nextStep: expect.stringContaining('port') as string,
     });
+    const second = await start();
+    expect(new URL(second.url).port).not.toBe(String(port));
+    await second.stop();
+    squatter.close();
+  });
+
+  it('shows the end of the log and the remedy when a setting is wrong', async () => {
+    const starting = startEmbeddedPostgres({ dataDir: folder, serverSettings: { ...FAST, shared_buffers: 'plenty' } });
+    await expect(starting).rejects.toMatchObject({
+      code: 'KAPPA_EMBEDDED_START',
+      message: expect.stringContaining('invalid value for parameter "shared_buffers": "plenty"') as string,
+      nextStep: 'Correct that setting.',
+    });
+    expect(await readdir(path.join(folder, 'clients'))).toEqual([]);
   });
 
   it('refuses a folder called data that is not its own, and leaves it alone', async () => {
-    const { folder: home } = await serverHome(folder);
-    const stranger = path.join(home, 'data', 'invoices.csv');
+    const stranger = path.join(folder, 'data', 'invoices.csv');
     await mkdir(path.dirname(stranger));
     await writeFile(stranger, 'kept');
-    await expect(startEmbeddedPostgres({ dataDir: folder })).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
+    await expect(start()).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
     expect(await readFile(stranger, 'utf8')).toBe('kept');
   });
 
-  it('never begins anew over data whose version it cannot read', async () => {
-    const server = await startEmbeddedPostgres({ dataDir: folder });
-    await server.stop();
-    const { folder: home } = await serverHome(folder);
-    const version = path.join(home, 'data', 'PG_VERSION');
-    await unlink(version);
-    await mkdir(version);
-    await expect(startEmbeddedPostgres({ dataDir: folder })).rejects.toThrow();
-    expect(await readdir(path.join(home, 'data'))).toContain('pg_wal');
+  it('refuses a folder that is the data of another server', async () => {
+    await writeFile(path.join(folder, 'PG_VERSION'), '18\n');
+    await expect(start()).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
+    expect(await readdir(folder)).toEqual(['PG_VERSION']);
   });
 
-  it('refuses data of another major version', async () => {
-    const server = await startEmbeddedPostgres({ dataDir: folder });
-    await server.stop();
-    const home = await serverHome(folder);
-    await writeFile(path.join(home.folder, 'data', 'PG_VERSION'), '14\n');
-    await expect(startEmbeddedPostgres({ dataDir: folder })).rejects.toMatchObject({ code: 'KAPPA_DATA_VERSION' });
+  it('never begins anew over data whose version it cannot read', async () => {
+    const data = path.join(folder, 'data');
+    await mkdir(path.join(data, 'pg_wal'), { recursive: true });
+    await expect(start()).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
+    await mkdir(path.join(data, 'PG_VERSION'));
+    await expect(start()).rejects.toMatchObject({ code: 'KAPPA_DATA_DIR' });
+    expect(await readdir(data)).toEqual(['PG_VERSION', 'pg_wal']);
+  });
+
+  it('refuses data of another major version, and names both', async () => {
+    await mkdir(path.join(folder, 'data'));
+    await writeFile(path.join(folder, 'data', 'PG_VERSION'), '14\n');
+    await expect(start()).rejects.toMatchObject({ code: 'KAPPA_DATA_VERSION', facts: { version: '14', brought: '18' } });
   });
 });
