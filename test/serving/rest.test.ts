@@ -180,6 +180,7 @@ describe('REST', () => {
 
   it.each([
     ['/api/sales?prodct=mug', 'KAPPA_BAD_QUERY', 'did you mean product?'],
+    ['/api/sales?limi=2', 'KAPPA_BAD_QUERY', 'did you mean limit?'],
     ['/api/sales?day=first', 'KAPPA_BAD_QUERY', 'day'],
     ['/api/sales?open=yes', 'KAPPA_BAD_QUERY', 'open'],
     ['/api/sales?amount=1.005', 'KAPPA_BAD_QUERY', 'amount'],

@@ -1,3 +1,4 @@
+import { didYouMean } from '../../../kernel/did-you-mean.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { parsePosition, type Position } from '../../../kernel/position.js';
 import type { ColumnDefinition, TableDefinition } from '../../projections/table.js';
@@ -19,7 +20,7 @@ export function parseList(projection: string, table: TableDefinition, query: Que
   const { sort, limit, cursor } = query;
   const where = Object.entries(query)
     .filter(([name]) => !RESERVED.some((reserved) => reserved === name))
-    .map(([name, value]) => [name, filterValue(table, name, textOf(projection, name, value))] as const);
+    .map(([name, value]) => [name, filterValue(projection, table, name, value)] as const);
   return {
     input: {
       where: Object.fromEntries(where),
@@ -31,11 +32,12 @@ export function parseList(projection: string, table: TableDefinition, query: Que
   };
 }
 
-/** @throws KAPPA_BAD_QUERY for a parameter that one row does not have; KAPPA_BAD_POSITION */
+/** @throws KAPPA_BAD_POSITION */
 export function parseAt(projection: string, query: QueryParameters): Position | null {
   return query['at'] === undefined ? null : parsePosition(textOf(projection, 'at', query['at']));
 }
 
+/** @throws KAPPA_BAD_QUERY for a parameter that a single row does not have */
 export function refuseOtherThanAt(projection: string, query: QueryParameters): void {
   const other = Object.keys(query).find((name) => name !== 'at');
   if (other !== undefined) throw badQuery(projection, other, 'is no parameter of a single row', 'Only at=<position> is.');
@@ -77,10 +79,11 @@ function parseLimit(projection: string, text: string): number {
   throw badQuery(projection, 'limit', `is ${JSON.stringify(text)}`, 'Give a whole number from 1 to 1000.');
 }
 
-/** An unknown field goes on as it is: the list itself refuses it, with what it may have meant. */
-function filterValue(table: TableDefinition, name: string, text: string): unknown {
+function filterValue(projection: string, table: TableDefinition, name: string, value: unknown): unknown {
   const column = table.columns.find(({ property }) => property === name);
-  return column ? valueOf(column, text) : text;
+  if (column) return valueOf(column, textOf(projection, name, value));
+  const known = [...RESERVED, ...table.columns.map(({ property }) => property)];
+  throw badQuery(projection, name, `is no field or parameter${didYouMean(name, known)}`, 'Use one of those there are.', known);
 }
 
 /** A text as the type that the column's values have; what does not parse goes on as text and is refused with the column's name. */
