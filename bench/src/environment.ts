@@ -15,12 +15,26 @@ export interface Environment {
   readonly package: string;
 }
 
-const SETTINGS = ['shared_buffers', 'synchronous_commit', 'fsync', 'wal_level', 'max_wal_size', 'jit', 'work_mem', 'maintenance_work_mem'];
+const SETTINGS = [
+  'shared_buffers',
+  'synchronous_commit',
+  'fsync',
+  'wal_level',
+  'max_wal_size',
+  'jit',
+  'work_mem',
+  'maintenance_work_mem',
+];
 
 export async function readEnvironment(database: Queryable): Promise<Environment> {
-  const { rows } = await database.query<{ name: string; setting: string; unit: string | null }>('select name, setting, unit from pg_settings where name = any($1) order by name', [SETTINGS]);
+  const { rows } = await database.query<{ name: string; setting: string; unit: string | null }>(
+    'select name, setting, unit from pg_settings where name = any($1) order by name',
+    [SETTINGS],
+  );
   const version = (await database.query<{ server_version: string }>('show server_version')).rows[0];
-  const { version: ours } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version: ours } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   const [cpu] = cpus();
   return {
     date: new Date().toISOString(),

@@ -12,7 +12,8 @@ import { FinesImport } from '../../examples/fines/dist/src/fines-import.js';
 import { FinesModule } from '../../examples/fines/dist/src/fines.module.js';
 
 /** The real log of fines; not part of the project, found by its path. */
-export const FINES_FILE = process.env['KAPPA_FINES_FILE'] ?? new URL('../../../shared/data/road-traffic-fines.csv.gz', import.meta.url).pathname;
+export const FINES_FILE =
+  process.env['KAPPA_FINES_FILE'] ?? new URL('../../../shared/data/road-traffic-fines.csv.gz', import.meta.url).pathname;
 
 export interface FinesLog {
   readonly app: INestApplicationContext;
@@ -22,7 +23,8 @@ export interface FinesLog {
 
 /** Imports the first `limit` events (all when null) into a fresh embedded PostgreSQL, through the aggregate. */
 export async function openFinesLog(limit: number | null): Promise<FinesLog> {
-  if (!existsSync(FINES_FILE)) throw new Error(`The fines are not at ${FINES_FILE}. Set KAPPA_FINES_FILE to the path of road-traffic-fines.csv.gz.`);
+  if (!existsSync(FINES_FILE))
+    throw new Error(`The fines are not at ${FINES_FILE}. Set KAPPA_FINES_FILE to the path of road-traffic-fines.csv.gz.`);
   const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
   @Module({ imports: [KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder, 'kappa') } }), FinesModule] })
   class BenchModule {}

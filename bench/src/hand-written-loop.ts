@@ -6,13 +6,20 @@ import type { Database } from 'nest-kappa';
  */
 export async function runHandWrittenLoop(database: Database, topic: string): Promise<number> {
   await database.query(CREATE);
-  const { rows: partitions } = await database.query<{ id: number; partitions: number }>('select id, partitions from topics where name = $1', [topic]);
+  const { rows: partitions } = await database.query<{ id: number; partitions: number }>(
+    'select id, partitions from topics where name = $1',
+    [topic],
+  );
   const [{ id, partitions: count } = { id: 0, partitions: 0 }] = partitions;
   const memory: Memory = { fines: new Map(), activities: new Map(), months: new Map() };
   let events = 0;
   for (let partition = 0; partition < count; partition += 1) {
-    for (let next = 0; ; ) {
-      const { rows } = await database.query<Record_>({ name: 'bench-page', text: PAGE, values: [id, partition, next, PAGE_SIZE] });
+    for (let next = 0; ;) {
+      const { rows } = await database.query<Record_>({
+        name: 'bench-page',
+        text: PAGE,
+        values: [id, partition, next, PAGE_SIZE],
+      });
       if (rows.length === 0) break;
       const touched = { fines: new Set<string>(), activities: new Set<string>(), months: new Set<string>() };
       for (const row of rows) fold(memory, touched, row);
@@ -34,8 +41,15 @@ export async function runHandWrittenLoop(database: Database, topic: string): Pro
         const activities = [...touched.activities];
         await connection.query(UPSERT_ACTIVITIES, [activities, activities.map((key) => memory.activities.get(key) ?? 0)]);
         const months = [...touched.months];
-        await connection.query(UPSERT_MONTHS, [months, months.map((key) => memory.months.get(key)?.payments ?? 0), months.map((key) => decimal(memory.months.get(key)?.sum ?? 0n))]);
-        await connection.query('insert into bench.checkpoint values ($1, $2) on conflict (partition) do update set next = excluded.next', [partition, next]);
+        await connection.query(UPSERT_MONTHS, [
+          months,
+          months.map((key) => memory.months.get(key)?.payments ?? 0),
+          months.map((key) => decimal(memory.months.get(key)?.sum ?? 0n)),
+        ]);
+        await connection.query(
+          'insert into bench.checkpoint values ($1, $2) on conflict (partition) do update set next = excluded.next',
+          [partition, next],
+        );
       });
     }
   }
@@ -131,7 +145,16 @@ function fold(memory: Memory, touched: Touched, record: Record_): void {
     touched.months.add(month);
   }
   const id = record.key;
-  const fine = memory.fines.get(id) ?? { id, state: 'created', amount: 0n, expense: 0n, paid: 0n, payments: 0, lastEvent: '', lastEventAt: '' };
+  const fine = memory.fines.get(id) ?? {
+    id,
+    state: 'created',
+    amount: 0n,
+    expense: 0n,
+    paid: 0n,
+    payments: 0,
+    lastEvent: '',
+    lastEventAt: '',
+  };
   if (type === 'fine.created' || type === 'penalty.added') fine.amount = hundredths(data.amount);
   if (type === 'fine.sent') fine.expense += hundredths(data.expense);
   if (type === 'payment.received') {

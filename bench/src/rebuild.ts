@@ -6,7 +6,12 @@ import { compared, type BenchResult } from './result.js';
 const TABLES = ['fines', 'activity_totals', 'monthly_payments'];
 
 /** Rebuilds the three tables of the fines in one pass, in turn with the hand-written loop, and compares every row. */
-export async function benchRebuild(database: Database, operations: ProjectionOperations, events: number, rounds: number): Promise<BenchResult> {
+export async function benchRebuild(
+  database: Database,
+  operations: ProjectionOperations,
+  events: number,
+  rounds: number,
+): Promise<BenchResult> {
   const ours: number[] = [];
   const theirs: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
@@ -16,7 +21,14 @@ export async function benchRebuild(database: Database, operations: ProjectionOpe
     await dropCandidates(operations);
   }
   return compared(
-    { bench: 'rebuild', case: `three projections in one pass, ${events.toLocaleString('en')} events of fines`, unit: 'events/s', against: 'hand-written loop (page, fold in Maps, unnest upserts, checkpoint a page)', atLeast: 0.5, aim: 1.2 },
+    {
+      bench: 'rebuild',
+      case: `three projections in one pass, ${events.toLocaleString('en')} events of fines`,
+      unit: 'events/s',
+      against: 'hand-written loop (page, fold in Maps, unnest upserts, checkpoint a page)',
+      atLeast: 0.5,
+      aim: 1.2,
+    },
     { ours, theirs },
   );
 }
@@ -38,7 +50,8 @@ async function compareTables(database: Database, operations: ProjectionOperation
       `select count(*) as differences from ((select ${columns} from ${table} except all select ${columns} from bench.${status.name})
         union all (select ${columns} from bench.${status.name} except all select ${columns} from ${table})) d`,
     );
-    if (rows[0]?.differences !== 0) throw new Error(`${status.name}: ${rows[0]?.differences} rows differ from the hand-written loop`);
+    if (rows[0]?.differences !== 0)
+      throw new Error(`${status.name}: ${rows[0]?.differences} rows differ from the hand-written loop`);
   }
 }
 

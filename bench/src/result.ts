@@ -38,7 +38,14 @@ export function compared(
   const ours = median(runs.ours);
   const theirs = median(runs.theirs);
   const ratio = ours / theirs;
-  return { ...head, ours, theirs, ratio: Math.round(ratio * 1_000) / 1_000, reached: head.atLeast === null ? null : ratio >= head.atLeast, runs };
+  return {
+    ...head,
+    ours,
+    theirs,
+    ratio: Math.round(ratio * 1_000) / 1_000,
+    reached: head.atLeast === null ? null : ratio >= head.atLeast,
+    runs,
+  };
 }
 
 export function printResult(result: BenchResult): void {
@@ -47,6 +54,9 @@ export function printResult(result: BenchResult): void {
   console.log(`  ours    ${show(result.ours).padStart(12)}   runs ${result.runs.ours.map(show).join('  ')}`);
   console.log(`  ${result.against}`);
   console.log(`          ${show(result.theirs).padStart(12)}   runs ${result.runs.theirs.map(show).join('  ')}`);
-  const bound = result.atLeast === null ? '' : `, at least ${result.atLeast} (aim ${result.aim ?? result.atLeast}): ${result.reached ? 'reached' : 'MISSED'}`;
+  const bound =
+    result.atLeast === null
+      ? ''
+      : `, at least ${result.atLeast} (aim ${result.aim ?? result.atLeast}): ${result.reached ? 'reached' : 'MISSED'}`;
   console.log(`  ratio of medians ${result.ratio}${bound}`);
 }
