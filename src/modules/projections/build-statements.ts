@@ -48,7 +48,7 @@ export function buildStatements(schema: string) {
         where $6 and p.build_id = moved.id
       ), noted as (
         insert into ${schema}.projection_audit (projection, build_id, action, facts)
-        select moved.projection, moved.id, 'state', jsonb_build_object('from', before.state, 'to', moved.state)
+        select moved.projection, moved.id, 'state', jsonb_build_object('from', before.state, 'to', moved.state, 'at', (select sum(p.next_offset) from ${schema}.progress p where p.build_id = moved.id))
         from moved, before
       )
       select * from moved`,
@@ -60,6 +60,8 @@ export function buildStatements(schema: string) {
       set code = case when $2 = any(string_to_array(b.code, ' ')) then b.code else b.code || ' ' || $2 end
       where b.id = $1
       returning ${BUILD_COLUMNS}`,
+
+    swapBy: `update ${schema}.builds as b set swap_when_ready = true, swap_group = $2 where b.id = $1 returning ${BUILD_COLUMNS}`,
 
     progress: `select ${PROGRESS_COLUMNS} from ${schema}.progress p where p.build_id = $1 order by p.topic, p.partition`,
 

@@ -119,14 +119,16 @@ export class BuildStore implements Builds {
   async accept(build: number, code: string, facts: Readonly<Record<string, unknown>>): Promise<Build> {
     return this.database.transaction(async (on) => {
       const accepted = await this.#one(on, this.#sql.accept, [build, code]);
-      if (!accepted)
-        throw new KappaError('KAPPA_UNKNOWN_BUILD', `build ${build} does not exist`, {
-          facts: { build },
-          nextStep: 'See `kappa projections list`.',
-        });
+      if (!accepted) throw unknownBuild(build);
       await this.audit({ projection: accepted.projection, build, action: 'accept', facts: { ...facts, code }, on });
       return accepted;
     });
+  }
+
+  async swapWhenReady(build: number, group: string | null): Promise<Build> {
+    const changed = await this.#one(this.database, this.#sql.swapBy, [build, group]);
+    if (!changed) throw unknownBuild(build);
+    return changed;
   }
 
   async progress(build: number): Promise<readonly PartitionProgress[]> {
@@ -142,15 +144,13 @@ export class BuildStore implements Builds {
       wanted.map((line) => line.partition),
     ]);
     if (rows.length !== wanted.length) await this.#refuseClaim(build, partitions, rows);
-    return rows
-      .map(progressOf)
-      .map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({
-        topic,
-        partition,
-        nextOffset,
-        epoch: ownerEpoch,
-        holdAt,
-      }));
+    return rows.map(progressOf).map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({
+      topic,
+      partition,
+      nextOffset,
+      epoch: ownerEpoch,
+      holdAt,
+    }));
   }
 
   async #refuseClaim(build: number, partitions: readonly PartitionKey[], claimed: readonly ProgressRow[]): Promise<never> {
@@ -218,3 +218,10 @@ export class BuildStore implements Builds {
 
 /** States in which a runner may own partitions. */
 export const CLAIMABLE: readonly BuildState[] = ['building', 'catching-up', 'ready', 'live', 'standby'];
+
+function unknownBuild(build: number): KappaError {
+  return new KappaError('KAPPA_UNKNOWN_BUILD', `build ${build} does not exist`, {
+    facts: { build },
+    nextStep: 'See `kappa projections list`.',
+  });
+}

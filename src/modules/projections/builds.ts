@@ -50,6 +50,9 @@ export interface Builds {
   /** Records that this code means the same as what the build was built with; both count as its code from then on. */
   accept(build: number, code: string, facts: Readonly<Record<string, unknown>>): Promise<Build>;
 
+  /** Lets a build swap by itself when it is ready, together with those of its group. */
+  swapWhenReady(build: number, group: string | null): Promise<Build>;
+
   progress(build: number): Promise<readonly PartitionProgress[]>;
   /** One UPDATE that raises the epoch and returns the offsets to go on from. Unknown partitions are an error. */
   claim(build: number, partitions: readonly PartitionKey[]): Promise<readonly Claim[]>;

@@ -1,14 +1,11 @@
-import type { Connection } from '../../../database/database.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { buildLabel, type Build } from '../build.js';
 import { fingerprintOf, judgeBuild, type CodePolicy } from '../fingerprint.js';
 import type { ProjectionDefinition } from '../projection.js';
 import { createBuild } from '../rebuild/create-build.js';
+import { underCreationLock } from '../rebuild/creation-lock.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { tableDefinition } from '../table-definition.js';
-
-/** Two processes that start at one moment must not both make the first build. */
-const LOCK_CREATION = `select pg_advisory_xact_lock(hashtextextended('nest-kappa builds ' || $1, 0))`;
 
 const ENDED = new Set<Build['state']>(['retired', 'dropped', 'aborted']);
 
@@ -30,8 +27,7 @@ export async function ensureBuilds(
   projections: readonly ProjectionDefinition[],
   policy: CodePolicy,
 ): Promise<EnsuredBuilds> {
-  return context.database.transaction(async (connection: Connection) => {
-    await connection.query(LOCK_CREATION, [context.database.schema]);
+  return underCreationLock(context.database, async () => {
     const begun: Build[] = [];
     const rebuilt: { readonly build: Build; readonly instead: Build }[] = [];
     const judged = new Map<ProjectionDefinition, { readonly newest: Build; readonly verdict: ReturnType<typeof judgeBuild> }>();

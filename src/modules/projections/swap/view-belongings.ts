@@ -66,6 +66,17 @@ export async function restoreView(on: Queryable, name: string, oid: number, reco
   for (const grant of wanted) if (!given.some((other) => isSameGrant(other, grant))) await on.query(grantSql(name, grant));
 }
 
+/** What others are granted on a view, in words: `SELECT to reader`. */
+export async function describeGrants(
+  on: Queryable,
+  view: { readonly oid: number; readonly owner: string },
+): Promise<readonly string[]> {
+  const grants = (await grantsOf(on, view.oid)).filter((grant) => grant.grantee !== view.owner);
+  return grants.map(
+    ({ privilege, column, grantee }) => `${privilege}${column === null ? '' : ` (${column})`} to ${grantee ?? 'everyone'}`,
+  );
+}
+
 /** What was granted on the former table itself (for views with `security_invoker`) holds for the next. */
 export async function copyGrants(on: Queryable, from: string, to: string): Promise<void> {
   const [before, after] = [await oidOf(on, from), await oidOf(on, to)];

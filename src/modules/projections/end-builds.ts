@@ -1,0 +1,69 @@
+import type { Database } from '../../database/database.js';
+import { qualified } from '../../database/identifiers.js';
+import { sqlState } from '../../database/database-errors.js';
+import { KappaError } from '../../kernel/errors.js';
+import { buildLabel, type Build, type BuildState } from './build.js';
+import type { Builds } from './builds.js';
+
+interface EndContext {
+  readonly database: Database;
+  readonly builds: Builds;
+}
+
+/** States from which a build is dropped when nobody names it. */
+const ENDED: readonly BuildState[] = ['retired', 'aborted', 'failed'];
+/** States that a build leaves for `aborted` before it is dropped. */
+const ABORTED_FIRST: readonly BuildState[] = ['planned', 'building', 'catching-up', 'ready', 'failed'];
+
+/** A reader may hold the table for a moment; one that holds it for longer is told of. */
+const DROP_LOCK_TIMEOUT_MS = 2_000;
+
+/** Ends standby builds, or the named one: they project no longer. @throws KAPPA_BUILD_STATE for a named build that is not standby */
+export async function retireBuilds({ builds }: EndContext, name: string, id?: number): Promise<readonly Build[]> {
+  const own = await builds.list(name);
+  const ending = id === undefined ? own.filter((build) => build.state === 'standby') : own.filter((build) => build.id === id);
+  if (id !== undefined && ending.length === 0) throw unknownBuild(name, id);
+  const retired: Build[] = [];
+  for (const build of ending) retired.push(await builds.move(build.id, 'retired'));
+  return retired;
+}
+
+/**
+ * Drops the tables of builds that have ended; the named one also when it is still on its way to becoming live.
+ * @throws KAPPA_BUILD_STATE for a live or standby build; KAPPA_TABLE_HAS_DEPENDANTS when objects of others stand on the table
+ */
+export async function dropBuilds(context: EndContext, name: string, id?: number): Promise<readonly Build[]> {
+  const own = await context.builds.list(name);
+  const ending = own.filter((build) => (id === undefined ? ENDED.includes(build.state) : build.id === id));
+  if (id !== undefined && ending.length === 0) throw unknownBuild(name, id);
+  const dropped: Build[] = [];
+  for (const build of ending) dropped.push(await dropOne(context, build));
+  return dropped;
+}
+
+async function dropOne({ database, builds }: EndContext, build: Build): Promise<Build> {
+  try {
+    return await database.transaction(async (on) => {
+      await on.query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`);
+      if (ABORTED_FIRST.includes(build.state)) await builds.move(build.id, 'aborted', { on });
+      const dropped = await builds.move(build.id, 'dropped', { on });
+      await on.query(`drop table if exists ${qualified(database.schema, build.tableName)}`);
+      return dropped;
+    });
+  } catch (error) {
+    if (sqlState(error) !== '2BP01' || !(error instanceof Error)) throw error;
+    const detail = 'detail' in error && typeof error.detail === 'string' ? error.detail.replaceAll('\n', '; ') : error.message;
+    throw new KappaError('KAPPA_TABLE_HAS_DEPENDANTS', `the table of ${buildLabel(build)} cannot be dropped: ${detail}`, {
+      facts: { build: build.id, table: build.tableName },
+      nextStep: 'Let those read the public view instead, or drop them first.',
+      cause: error,
+    });
+  }
+}
+
+function unknownBuild(name: string, id: number): KappaError {
+  return new KappaError('KAPPA_UNKNOWN_BUILD', `${name} has no build with id ${id}`, {
+    facts: { projection: name, build: id },
+    nextStep: `See \`kappa projections status ${name}\`.`,
+  });
+}

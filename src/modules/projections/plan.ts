@@ -1,0 +1,144 @@
+import { quoteIdentifier } from '../../database/identifiers.js';
+import { KappaError } from '../../kernel/errors.js';
+import { buildLabel, type Build } from './build.js';
+import { sizesOf, type StatusContext } from './build-status.js';
+import { fingerprintOf, isSameCode, shapeDifferences } from './fingerprint.js';
+import type { PlanEntry } from './operations.js';
+import type { ProjectionDefinition } from './projection.js';
+import { columnChanges, findView } from './swap/public-view.js';
+import { describeGrants } from './swap/view-belongings.js';
+import { dependantsOf } from './swap/view-dependants.js';
+import type { TableDefinition } from './table.js';
+import { tableDefinition } from './table-definition.js';
+
+/** Events a second of the last build of this projection, by what was noted when its state changed. */
+const LAST_RATE = (schema: string): string => `
+  select ((done.facts ->> 'at')::numeric - (begun.facts ->> 'at')::numeric) / nullif(extract(epoch from done.at - begun.at), 0) as rate
+  from ${schema}.projection_audit begun
+  join ${schema}.projection_audit done on done.build_id = begun.build_id and done.action = 'state' and done.facts ->> 'to' = 'catching-up'
+  where begun.projection = $1 and begun.action = 'state' and begun.facts ->> 'to' = 'building'
+  order by done.id desc
+  limit 1`;
+
+type Verdict = Pick<PlanEntry, 'action' | 'changes' | 'next'>;
+
+/** What would have to be done so that readers see what the loaded definitions declare; nothing is changed by it. */
+export async function planProjections(context: StatusContext, names: readonly string[] = []): Promise<readonly PlanEntry[]> {
+  const entries: PlanEntry[] = [];
+  const wanted = context.projections.filter(({ name }) => names.length === 0 || names.includes(name));
+  for (const definition of [...wanted].sort(byNameAndVersion)) entries.push(await planOne(context, definition));
+  return entries;
+}
+
+async function planOne(context: StatusContext, definition: ProjectionDefinition): Promise<PlanEntry> {
+  const { database, builds } = context;
+  const table = tableDefinition(definition);
+  const all = await builds.list(definition.name);
+  const active = await builds.active(definition.name);
+  const verdict = judge(definition, table, all, active);
+  const about = { projection: definition.name, version: definition.version };
+  if (verdict.action === 'none')
+    return { ...about, ...verdict, estimate: { events: 0, seconds: null, bytes: null }, dependants: [] };
+
+  const events = verdict.action === 'swap-pending' ? 0 : await eventsOf(context, definition);
+  const { rows } = await database.query<{ rate: string | null }>(LAST_RATE(quoteIdentifier(database.schema)), [
+    definition.name,
+  ]);
+  const rate = Number(rows[0]?.rate ?? 0);
+  const like = active ?? all.at(-1) ?? null;
+  const bytes = like ? ((await sizesOf(database, [like])).get(like.tableName)?.bytes ?? null) : null;
+  const { dependants, refused } = await dependantsOfSwap(context, definition, table);
+  return {
+    ...about,
+    ...verdict,
+    changes: [...verdict.changes, ...refused],
+    estimate: { events, seconds: rate > 0 ? Math.ceil(events / rate) : null, bytes },
+    dependants,
+  };
+}
+
+function judge(definition: ProjectionDefinition, table: TableDefinition, all: readonly Build[], active: Build | null): Verdict {
+  const { name, version } = definition;
+  const rebuild = `kappa projections rebuild ${name}@${version} --swap`;
+  const own = all.filter((build) => build.version === version && build.state !== 'retired' && build.state !== 'aborted').at(-1);
+  if (!own) {
+    if (active && active.version > version)
+      return { action: 'none', changes: [], next: `v${active.version} is live; nothing is built of v${version}.` };
+    return active
+      ? {
+          action: 'rebuild-needed',
+          changes: shapeDifferences(active.shape, fingerprintOf(definition, table).shape),
+          next: rebuild,
+        }
+      : { action: 'first-build', changes: [], next: `Start the application, or ${rebuild}` };
+  }
+  const declared = fingerprintOf(definition, table);
+  const changes = shapeDifferences(own.shape, declared.shape);
+  if (changes.length > 0)
+    return { action: 'shape-changed', changes, next: `Declare version ${version + 1} beside it, or take the change back.` };
+  if (!isSameCode(own, declared.code)) {
+    return {
+      action: 'code-changed',
+      changes: [`the handlers changed since ${buildLabel(own)} was built`],
+      next: `${rebuild}; or kappa projections accept ${name}, when they mean the same.`,
+    };
+  }
+  if (own.state === 'failed')
+    return {
+      action: 'rebuild-needed',
+      changes: [`${buildLabel(own)} failed: ${own.error?.message ?? 'see status'}`],
+      next: rebuild,
+    };
+  if (own.state === 'live' || own.state === 'standby')
+    return {
+      action: 'none',
+      changes: [],
+      next: own.state === 'live' ? 'Nothing to do.' : `It stands by; v${active?.version ?? '?'} is live.`,
+    };
+  return {
+    action: 'swap-pending',
+    changes: [`${buildLabel(own)} is ${own.state}`],
+    next: own.state === 'ready' ? `kappa projections swap ${name}` : `Wait until it is ready, or carry it out: ${rebuild}`,
+  };
+}
+
+async function eventsOf({ log }: StatusContext, definition: ProjectionDefinition): Promise<number> {
+  let events = 0;
+  for (const topic of definition.from) {
+    if ((await log.describeTopic(topic.name)) === null) continue;
+    for (const { begin, end } of await log.offsets(topic.name)) events += end - begin;
+  }
+  return events;
+}
+
+/** What stands on the public view, and what the swap would do to it. */
+async function dependantsOfSwap(
+  { database }: StatusContext,
+  definition: ProjectionDefinition,
+  table: TableDefinition,
+): Promise<{ readonly dependants: PlanEntry['dependants']; readonly refused: readonly string[] }> {
+  const view = await findView(database, database, definition.name).catch((error: unknown) => {
+    if (error instanceof KappaError) return error;
+    throw error;
+  });
+  if (view === null) return { dependants: [], refused: [] };
+  if (view instanceof KappaError) return { dependants: [], refused: [view.message] };
+  const inPlace =
+    columnChanges(
+      view.columns.map(({ name, type }) => ({ name, type })),
+      table.columns,
+    ).length === 0;
+  const others = await dependantsOf(database, view.oid);
+  const grants = await describeGrants(database, view);
+  return {
+    dependants: [
+      ...others.map((other) => ({ ...other, effect: inPlace ? ('kept' as const) : ('refused' as const) })),
+      ...grants.map((name) => ({ kind: 'grant', name, effect: inPlace ? ('kept' as const) : ('restored' as const) })),
+    ],
+    refused: [],
+  };
+}
+
+function byNameAndVersion(a: ProjectionDefinition, b: ProjectionDefinition): number {
+  return a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1;
+}

@@ -1,0 +1,40 @@
+import type { Codec } from '../../../kernel/codec.js';
+import { FOLLOWING, type Build } from '../build.js';
+import { buildWork } from '../build-work.js';
+import { definitionOf, runningVersions, versionKey } from '../processes.js';
+import type { ProjectionDefinition } from '../projection.js';
+import { LiveRunner } from '../runner/live-runner.js';
+import type { RunnerContext } from '../runner/runner-context.js';
+
+export interface HelpContext extends RunnerContext {
+  readonly codec: Codec;
+  /** Loaded definitions. */
+  readonly projections: readonly ProjectionDefinition[];
+}
+
+/**
+ * Runs `work` while builds that no process runs follow the log from here, as far as their definitions are loaded: so a command
+ * works alone as it does beside a running application. Gives which builds that are.
+ */
+export async function withHelp<T>(
+  context: HelpContext,
+  builds: readonly Build[],
+  work: (helped: readonly Build[]) => Promise<T>,
+): Promise<T> {
+  const running = await runningVersions(context.database, context.database.schema);
+  const runners: LiveRunner[] = [];
+  const helped: Build[] = [];
+  try {
+    for (const build of builds) {
+      const definition = definitionOf(build, context.projections);
+      if (!definition || !FOLLOWING.includes(build.state) || (running.get(versionKey(build)) ?? 0) > 0) continue;
+      const runner = new LiveRunner(context, buildWork(context.database.schema, build, definition, context.codec));
+      runners.push(runner);
+      helped.push(build);
+      runner.start();
+    }
+    return await work(helped);
+  } finally {
+    await Promise.all(runners.map((runner) => runner.stop()));
+  }
+}
