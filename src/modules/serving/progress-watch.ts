@@ -44,6 +44,8 @@ const readPositionsIn = (schema: string): string => `
 export class ProgressWatch {
   readonly #waiters = new Set<Waiter>();
   #wake: (() => void) | null = null;
+  #again = false;
+  #pauseMs = FASTEST_POLL_MS;
   #poller: Promise<void> | null = null;
   #stopped = false;
 
@@ -73,8 +75,9 @@ export class ProgressWatch {
       const timer = setTimeout(() => done(timedOut(waiter, timeoutMs)), timeoutMs);
       options.signal?.addEventListener('abort', abort, { once: true });
       this.#waiters.add(waiter);
-      this.#wake?.();
-      this.#poller ??= this.#poll().finally(() => (this.#poller = null));
+      this.#pauseMs = FASTEST_POLL_MS;
+      this.#lookAgain();
+      this.#keepPolling();
     });
   }
 
@@ -82,29 +85,38 @@ export class ProgressWatch {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const waiter of this.#waiters) waiter.done(stopping(waiter.projection));
-    this.#wake?.();
+    this.#lookAgain();
     await this.#poller;
   }
 
-  async #poll(): Promise<void> {
-    let pauseMs = FASTEST_POLL_MS;
-    let seen = '';
-    let moved = false;
-    const end = this.progress.subscribe(() => {
-      moved = true;
-      this.#wake?.();
+  #keepPolling(): void {
+    this.#poller ??= this.#poll().finally(() => {
+      this.#poller = null;
+      // Whoever came while the poller was ending found it still there.
+      if (this.#waiters.size > 0) this.#keepPolling();
     });
+  }
+
+  async #poll(): Promise<void> {
+    let seen = '';
+    const end = this.progress.subscribe(() => this.#lookAgain());
     try {
       while (this.#waiters.size > 0) {
-        moved = false;
+        this.#again = false;
         const now = await this.#look();
-        pauseMs = now === seen ? Math.min(pauseMs * 2, SLOWEST_POLL_MS) : FASTEST_POLL_MS;
+        this.#pauseMs = now === seen ? Math.min(this.#pauseMs * 2, SLOWEST_POLL_MS) : FASTEST_POLL_MS;
         seen = now;
-        if (this.#waiters.size > 0 && !moved) await this.#pause(pauseMs);
+        if (this.#waiters.size > 0 && !this.#again) await this.#pause(this.#pauseMs);
       }
     } finally {
       end();
     }
+  }
+
+  /** Ends the pause, or spares it when a look is under way that may have been too early. */
+  #lookAgain(): void {
+    this.#again = true;
+    this.#wake?.();
   }
 
   /** One look for all that wait; returns what was seen, as text, to tell whether anything moves. */
