@@ -39,7 +39,12 @@ export function bigintArray(items: readonly (number | null)[]): Buffer {
 const TWO_32 = 0x1_0000_0000;
 const HEADER_BYTES = 20;
 
-function encode<T>(elementType: number, items: readonly (T | null)[], bytes: number, write: (buffer: Buffer, at: number, item: T) => number): Buffer {
+function encode<T>(
+  elementType: number,
+  items: readonly (T | null)[],
+  bytes: number,
+  write: (buffer: Buffer, at: number, item: T) => number,
+): Buffer {
   const buffer = Buffer.allocUnsafe(items.length === 0 ? 12 : HEADER_BYTES + items.length * 4 + bytes);
   buffer.writeInt32BE(items.length === 0 ? 0 : 1, 0); // dimensions
   buffer.writeInt32BE(1, 4); // may hold nulls

@@ -47,7 +47,8 @@ export class Migrator {
     if (missing.length === 0) return;
     throw new KappaError('KAPPA_SCHEMA_BEHIND', `schema ${this.database.schema} lacks ${missing.join(', ')}`, {
       facts: { schema: this.database.schema, missing },
-      nextStep: 'Run `nest-kappa database migrate`, or give the output of `nest-kappa database sql` to whoever administers the database.',
+      nextStep:
+        'Run `nest-kappa database migrate`, or give the output of `nest-kappa database sql` to whoever administers the database.',
     });
   }
 
@@ -109,10 +110,14 @@ export class Migrator {
     const known = new Set(this.migrations.map(({ id }) => id));
     const unknown = applied.filter((id) => !known.has(id));
     if (unknown.length === 0) return;
-    throw new KappaError('KAPPA_SCHEMA_NEWER', `schema ${this.database.schema} has ${unknown.join(', ')}, which this code does not know`, {
-      facts: { schema: this.database.schema, unknown },
-      nextStep: 'Deploy the version of nest-kappa that applied it, or use another database.schema.',
-    });
+    throw new KappaError(
+      'KAPPA_SCHEMA_NEWER',
+      `schema ${this.database.schema} has ${unknown.join(', ')}, which this code does not know`,
+      {
+        facts: { schema: this.database.schema, unknown },
+        nextStep: 'Deploy the version of nest-kappa that applied it, or use another database.schema.',
+      },
+    );
   }
 
   #missing(applied: ReadonlyMap<string, string>): readonly Migration[] {
@@ -121,7 +126,10 @@ export class Migrator {
 
   #ddl(migration: Migration): string {
     const { schema, viewSchema } = this.database;
-    return migration.up({ schema: quoteIdentifier(schema), viewSchema: quoteIdentifier(viewSchema) }).trim().replace(/;$/, '');
+    return migration
+      .up({ schema: quoteIdentifier(schema), viewSchema: quoteIdentifier(viewSchema) })
+      .trim()
+      .replace(/;$/, '');
   }
 }
 
@@ -144,7 +152,13 @@ function createBookkeeping(schema: string): string {
 
 /** A DO block that executes `statements` unless `probe` finds a row. */
 function guarded(probe: string, statements: string): string {
-  return ['do $kappa_guard$ begin', `if not exists (${probe}) then`, `execute $kappa_step$\n${statements}\n$kappa_step$;`, 'end if;', 'end $kappa_guard$;'].join('\n');
+  return [
+    'do $kappa_guard$ begin',
+    `if not exists (${probe}) then`,
+    `execute $kappa_step$\n${statements}\n$kappa_step$;`,
+    'end if;',
+    'end $kappa_guard$;',
+  ].join('\n');
 }
 
 function migrationError(migration: Migration, schema: string, error: unknown): unknown {

@@ -42,10 +42,14 @@ export interface Page {
 export function provenNext(wish: PageWish, page: Page): Offset {
   if (wish.from < page.begin) throw new LogTruncatedError(wish.topic, wish.partition, wish.from, page.begin);
   if (wish.from > page.end) {
-    throw new KappaError('KAPPA_POSITION_BEYOND_END', `${wish.topic}/${wish.partition} ends at ${page.end}, but ${wish.from} is wanted`, {
-      facts: { topic: wish.topic, partition: wish.partition, wanted: wish.from, end: page.end },
-      nextStep: 'This position belongs to another log, or the log was restored from before it: rebuild what stored it.',
-    });
+    throw new KappaError(
+      'KAPPA_POSITION_BEYOND_END',
+      `${wish.topic}/${wish.partition} ends at ${page.end}, but ${wish.from} is wanted`,
+      {
+        facts: { topic: wish.topic, partition: wish.partition, wanted: wish.from, end: page.end },
+        nextStep: 'This position belongs to another log, or the log was restored from before it: rebuild what stored it.',
+      },
+    );
   }
   const last = page.records.at(-1);
   if (last) return (last.offset + 1) as Offset;

@@ -39,13 +39,20 @@ export function groupRecords<T extends { readonly partitions: number }>(
 }
 
 /** @throws KAPPA_RECORD_TOO_LARGE */
-export function assertRecordFits(record: Pick<NewRecord, 'topic' | 'partition' | 'key' | 'value' | 'headers'>, maxRecordBytes: number): void {
+export function assertRecordFits(
+  record: Pick<NewRecord, 'topic' | 'partition' | 'key' | 'value' | 'headers'>,
+  maxRecordBytes: number,
+): void {
   const bytes = recordBytes(record);
   if (bytes <= maxRecordBytes) return;
-  throw new KappaError('KAPPA_RECORD_TOO_LARGE', `a record for ${record.topic} has ${bytes} bytes, the limit is ${maxRecordBytes}`, {
-    facts: { topic: record.topic, partition: record.partition, key: record.key, bytes, maxRecordBytes },
-    nextStep: 'Put the bulk elsewhere and a reference to it in the record, or raise log.maxRecordBytes.',
-  });
+  throw new KappaError(
+    'KAPPA_RECORD_TOO_LARGE',
+    `a record for ${record.topic} has ${bytes} bytes, the limit is ${maxRecordBytes}`,
+    {
+      facts: { topic: record.topic, partition: record.partition, key: record.key, bytes, maxRecordBytes },
+      nextStep: 'Put the bulk elsewhere and a reference to it in the record, or raise log.maxRecordBytes.',
+    },
+  );
 }
 
 export function assertPartition(topic: TopicName, partition: number, partitions: number): void {

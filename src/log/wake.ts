@@ -2,8 +2,8 @@ import { KappaError } from '../kernel/errors.js';
 import type { PartitionKey, Position } from '../kernel/position.js';
 
 export interface WakeOptions {
-  /** Asks the log for the ends of these partitions, in one query. Left out where every append passes through this process. */
-  readonly probe?: (partitions: readonly PartitionKey[]) => Promise<Position>;
+  /** Asks the log, in one query, which partitions end beyond `after`. Left out where every append passes through this process. */
+  readonly probe?: (after: Position) => Promise<Position>;
   /** Between two probes while appends of other processes arrive. */
   readonly minIntervalMs: number;
   /** Between two probes when nothing has come for a while. */
@@ -93,14 +93,27 @@ export class Wake {
     this.#timer = setTimeout(() => void this.#probe(), Math.max(0, this.#intervalMs - since));
   }
 
+  /** All partitions that anyone waits for, each with the end that is known; null when there are none. */
+  #waitedFor(): Position | null {
+    const position: Record<PartitionKey, number> = {};
+    let any = false;
+    for (const { after } of this.#waiters) {
+      for (const key in after) {
+        const partition = key as PartitionKey;
+        position[partition] = this.#ends.get(partition) ?? Math.min(after[partition] ?? 0, position[partition] ?? Infinity);
+        any = true;
+      }
+    }
+    return any ? position : null;
+  }
+
   async #probe(): Promise<void> {
-    const partitions = new Set<PartitionKey>();
-    for (const { after } of this.#waiters) for (const key in after) partitions.add(key as PartitionKey);
+    const asked = this.#waitedFor();
     let news = false;
     this.#lastProbe = performance.now();
-    if (partitions.size > 0) {
+    if (asked !== null) {
       try {
-        news = this.appended((await this.options.probe?.([...partitions])) ?? {});
+        news = this.appended((await this.options.probe?.(asked)) ?? {});
       } catch {
         // The log is away: whoever reads will be told; here it is asked again, less and less often.
       }
@@ -112,5 +125,7 @@ export class Wake {
 }
 
 export function logStopped(): KappaError {
-  return new KappaError('KAPPA_LOG_STOPPED', 'the log was stopped', { nextStep: 'Start it, or stop using it before it is stopped.' });
+  return new KappaError('KAPPA_LOG_STOPPED', 'the log was stopped', {
+    nextStep: 'Start it, or stop using it before it is stopped.',
+  });
 }

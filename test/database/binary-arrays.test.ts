@@ -28,15 +28,24 @@ describe('binary arrays', () => {
         fc.array(fc.option(fc.integer())),
         fc.array(fc.option(fc.maxSafeInteger())),
         async (texts, bytes, ints, bigints) => {
-          const { rows } = await database.query<{ texts: unknown; bytes: (Buffer | null)[]; ints: unknown; bigints: (string | null)[] }>(
-            'select $1::text[] as texts, $2::bytea[] as bytes, $3::int[] as ints, $4::bigint[] as bigints',
-            [textArray(texts), byteaArray(bytes), intArray(ints), bigintArray(bigints)],
-          );
+          const { rows } = await database.query<{
+            texts: unknown;
+            bytes: (Buffer | null)[];
+            ints: unknown;
+            bigints: (string | null)[];
+          }>('select $1::text[] as texts, $2::bytea[] as bytes, $3::int[] as ints, $4::bigint[] as bigints', [
+            textArray(texts),
+            byteaArray(bytes),
+            intArray(ints),
+            bigintArray(bigints),
+          ]);
           const row = rows[0];
           expect(row?.texts).toEqual(texts);
           expect(row?.bytes.map((item) => item && [...item])).toEqual(bytes.map((item) => item && [...item]));
           expect(row?.ints).toEqual(ints);
-          expect(row?.bigints.map((item) => (item === null ? null : Number(item)))).toEqual(bigints.map((item) => (item === null ? null : item + 0)));
+          expect(row?.bigints.map((item) => (item === null ? null : Number(item)))).toEqual(
+            bigints.map((item) => (item === null ? null : item + 0)),
+          );
         },
       ),
       { numRuns: 60 },

@@ -6,9 +6,18 @@ import { logMigrations } from '../../src/log/postgres/migrations.js';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
 
 /** Would fail if it were applied twice. */
-const first: Migration = { id: 'test-0001-things', up: ({ schema }) => `create table ${schema}.things (id int); insert into ${schema}.things values (1);` };
-const second: Migration = { id: 'test-0002-more', up: ({ schema }) => `alter table ${schema}.things add column more text; insert into ${schema}.things values (2);` };
-const broken: Migration = { id: 'test-0003-broken', up: ({ schema }) => `insert into ${schema}.things values (3); select no_such_function();` };
+const first: Migration = {
+  id: 'test-0001-things',
+  up: ({ schema }) => `create table ${schema}.things (id int); insert into ${schema}.things values (1);`,
+};
+const second: Migration = {
+  id: 'test-0002-more',
+  up: ({ schema }) => `alter table ${schema}.things add column more text; insert into ${schema}.things values (2);`,
+};
+const broken: Migration = {
+  id: 'test-0003-broken',
+  up: ({ schema }) => `insert into ${schema}.things values (3); select no_such_function();`,
+};
 
 let test: TestDatabase;
 let opened: Database[];
@@ -61,7 +70,10 @@ describe('the migrator', () => {
   it('names the missing steps and the command that applies them', async () => {
     const database = open();
     const migrator = new Migrator(database, [first, second]);
-    await expect(migrator.check()).rejects.toMatchObject({ code: 'KAPPA_SCHEMA_BEHIND', facts: { missing: [first.id, second.id] } });
+    await expect(migrator.check()).rejects.toMatchObject({
+      code: 'KAPPA_SCHEMA_BEHIND',
+      facts: { missing: [first.id, second.id] },
+    });
     await expect(migrator.check()).rejects.toThrow(/nest-kappa database migrate.*nest-kappa database sql/s);
     await migrator.migrate();
     await expect(migrator.check()).resolves.toBeUndefined();
@@ -103,7 +115,9 @@ describe('the migrator', () => {
   it('needs CREATE in one schema that stands already, and nothing else', async () => {
     const admin = open();
     const role = `role_${test.name}`;
-    await admin.query(`create role ${role} login password 'secret'; create schema mine; revoke create on schema public from public; grant usage, create on schema mine to ${role}`);
+    await admin.query(
+      `create role ${role} login password 'secret'; create schema mine; revoke create on schema public from public; grant usage, create on schema mine to ${role}`,
+    );
     try {
       const database = open({ schema: 'mine', url: asUser(test.url, role) });
       const migrator = new Migrator(database, [first, ...logMigrations]);

@@ -10,7 +10,15 @@ function wish(from: number, to: number | null): PageWish {
 }
 
 function page(begin: number, end: number, ...offsets: number[]): Page {
-  const records = offsets.map((offset): LogRecord => ({ topic, partition: 0, offset: offset as Offset, timestampUs: 0, key: null, value: null, headers: {} }));
+  const records = offsets.map((offset): LogRecord => ({
+    topic,
+    partition: 0,
+    offset: offset as Offset,
+    timestampUs: 0,
+    key: null,
+    value: null,
+    headers: {},
+  }));
   return { begin: begin as Offset, end: end as Offset, records };
 }
 
@@ -30,6 +38,8 @@ describe('where a read goes on', () => {
 
   it('is nowhere below the begin or beyond the end', () => {
     expect(() => provenNext(wish(5, null), page(6, 50))).toThrow(expect.objectContaining({ code: 'KAPPA_LOG_TRUNCATED' }));
-    expect(() => provenNext(wish(51, null), page(6, 50))).toThrow(expect.objectContaining({ code: 'KAPPA_POSITION_BEYOND_END' }));
+    expect(() => provenNext(wish(51, null), page(6, 50))).toThrow(
+      expect.objectContaining({ code: 'KAPPA_POSITION_BEYOND_END' }),
+    );
   });
 });

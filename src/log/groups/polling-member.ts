@@ -85,10 +85,14 @@ export class PollingMember implements GroupMember {
   seek(topic: TopicName, partition: number, offset: Offset): void {
     const held = this.#held.get(partitionKey(topic, partition));
     if (!held) {
-      throw new KappaError('KAPPA_NOT_ASSIGNED', `${topic}/${partition} is not assigned to this member of ${this.options.group}`, {
-        facts: { topic, partition, assignment: this.assignment },
-        nextStep: 'Seek in what `assignment` lists.',
-      });
+      throw new KappaError(
+        'KAPPA_NOT_ASSIGNED',
+        `${topic}/${partition} is not assigned to this member of ${this.options.group}`,
+        {
+          facts: { topic, partition, assignment: this.assignment },
+          nextStep: 'Seek in what `assignment` lists.',
+        },
+      );
     }
     held.next = offset;
   }
@@ -130,7 +134,10 @@ export class PollingMember implements GroupMember {
     const abort = () => nudge.abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      await this.log.grown(Object.fromEntries([...this.#held.values()].map(({ key, next }) => [key, next])), { signal: nudge.signal, timeoutMs });
+      await this.log.grown(Object.fromEntries([...this.#held.values()].map(({ key, next }) => [key, next])), {
+        signal: nudge.signal,
+        timeoutMs,
+      });
     } finally {
       signal?.removeEventListener('abort', abort);
     }
@@ -181,7 +188,8 @@ export class PollingMember implements GroupMember {
     const added = this.#partitionsOf(numbers);
     try {
       const starts = await this.#starts(added);
-      for (const { key, topic, partition } of added) this.#held.set(key, { key, topic, partition, next: starts[key] as Offset });
+      for (const { key, topic, partition } of added)
+        this.#held.set(key, { key, topic, partition, next: starts[key] as Offset });
       this.#numbers = [...this.#numbers, ...numbers];
     } catch (error) {
       await seat.release(numbers);
@@ -190,7 +198,9 @@ export class PollingMember implements GroupMember {
   }
 
   /** Where the member says, else what the group has committed, else the begin. */
-  async #starts(added: readonly { key: PartitionKey; topic: TopicName; partition: number }[]): Promise<Record<PartitionKey, number>> {
+  async #starts(
+    added: readonly { key: PartitionKey; topic: TopicName; partition: number }[],
+  ): Promise<Record<PartitionKey, number>> {
     const starts: Record<PartitionKey, number> = { ...(await this.options.assigned(added.map(({ key }) => key))) };
     if (added.some(({ key }) => starts[key] === undefined)) {
       const committed = await this.log.committed(this.options.group);
@@ -218,7 +228,9 @@ export class PollingMember implements GroupMember {
 
   #partitionsOf(numbers: readonly number[]): { key: PartitionKey; topic: TopicName; partition: number }[] {
     return this.topics.flatMap(({ name, partitions }) =>
-      numbers.filter((number) => number < partitions).map((partition) => ({ key: partitionKey(name, partition), topic: name, partition })),
+      numbers
+        .filter((number) => number < partitions)
+        .map((partition) => ({ key: partitionKey(name, partition), topic: name, partition })),
     );
   }
 
@@ -261,7 +273,10 @@ export class PollingMember implements GroupMember {
 }
 
 function memberLeft(group: string): KappaError {
-  return new KappaError('KAPPA_MEMBER_LEFT', `this member has left group ${group}`, { facts: { group }, nextStep: 'Join again.' });
+  return new KappaError('KAPPA_MEMBER_LEFT', `this member has left group ${group}`, {
+    facts: { group },
+    nextStep: 'Join again.',
+  });
 }
 
 function pollsTwice(group: string): KappaError {

@@ -42,7 +42,13 @@ export class MemoryCluster {
     const found = this.#topics.get(name);
     const topic: MemoryTopic = found
       ? { ...found, retention }
-      : { name, partitions, retention, incarnation: randomUUID(), contents: Array.from({ length: partitions }, () => ({ begin: 0, records: [] })) };
+      : {
+          name,
+          partitions,
+          retention,
+          incarnation: randomUUID(),
+          contents: Array.from({ length: partitions }, () => ({ begin: 0, records: [] })),
+        };
     this.#topics.set(name, topic);
     return topic;
   }
@@ -89,7 +95,9 @@ export class MemoryCluster {
   }
 
   offsetsAt(topic: MemoryTopic, timestampMs: number): readonly Offset[] {
-    return topic.contents.map((contents) => contents.records.find(({ timestampUs }) => timestampUs >= timestampMs * 1000)?.offset ?? endOf(contents));
+    return topic.contents.map(
+      (contents) => contents.records.find(({ timestampUs }) => timestampUs >= timestampMs * 1000)?.offset ?? endOf(contents),
+    );
   }
 
   commitOffsets(group: string, position: Position): void {

@@ -54,7 +54,8 @@ class MemoryTransaction implements LogTransaction {
     const { cluster, task, epoch } = this;
     if (cluster.epochs.get(task) !== epoch) throw new FencedError(`task ${task}`, { task, epoch });
     try {
-      for (const { position } of this.#offsets) for (const key of Object.keys(position) as PartitionKey[]) assertKnown(cluster, key);
+      for (const { position } of this.#offsets)
+        for (const key of Object.keys(position) as PartitionKey[]) assertKnown(cluster, key);
       const position = cluster.append(groupRecords(this.#records, cluster.topics, this.maxRecordBytes));
       for (const offsets of this.#offsets) cluster.commitOffsets(offsets.group, offsets.position);
       return { outcome: 'committed', position };
@@ -80,5 +81,8 @@ function assertKnown(cluster: MemoryCluster, key: PartitionKey): void {
 }
 
 function sessionMisused(task: string, what: string): KappaError {
-  return new KappaError('KAPPA_SESSION_MISUSED', `session ${task} ${what}`, { facts: { task }, nextStep: 'One open transaction of an open session at a time.' });
+  return new KappaError('KAPPA_SESSION_MISUSED', `session ${task} ${what}`, {
+    facts: { task },
+    nextStep: 'One open transaction of an open session at a time.',
+  });
 }

@@ -15,7 +15,11 @@ export type StoredGroup = RecordGroup<StoredTopic>;
 
 /** One autocommitted round trip: locks are held for no longer than the server needs. */
 export async function appendRecords(database: Database, groups: readonly StoredGroup[]): Promise<Position> {
-  const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_write_append', text: APPEND, values: recordParameters(groups) }, 'the append');
+  const { rows } = await inOneRoundTrip<{ ends: string[] }>(
+    database,
+    { name: 'kappa_write_append', text: APPEND, values: recordParameters(groups) },
+    'the append',
+  );
   return endsOf(groups, rows[0]?.ends ?? []);
 }
 
@@ -46,7 +50,11 @@ export function endsOf(groups: readonly StoredGroup[], ends: readonly string[]):
  * @throws RetriableError when it was not sent or the server refused it for a reason that passes; UnknownOutcomeError when the
  *         connection was lost after it was sent.
  */
-export async function inOneRoundTrip<Row extends object>(database: Database, statement: Statement, what: string): Promise<{ rows: Row[] }> {
+export async function inOneRoundTrip<Row extends object>(
+  database: Database,
+  statement: Statement,
+  what: string,
+): Promise<{ rows: Row[] }> {
   let connection: Connection;
   try {
     connection = await database.connect();
@@ -74,7 +82,10 @@ function refusalOf(error: unknown, what: string): unknown {
     });
   }
   if (state === '55P03') {
-    return new RetriableError(`${what} waited too long for a partition that another process holds`, { facts: { sqlState: state }, cause: error });
+    return new RetriableError(`${what} waited too long for a partition that another process holds`, {
+      facts: { sqlState: state },
+      cause: error,
+    });
   }
   return asRetriable(error, what);
 }

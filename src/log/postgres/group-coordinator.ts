@@ -83,7 +83,9 @@ export class GroupCoordinator {
 
   async takeSeat(request: SeatRequest): Promise<GroupSeat> {
     const seat = new Seat(request, this);
-    await this.change(seat, TAKE_SEAT, [request.group, seat.member, request.partitions, this.times.sessionTimeoutMs], () => this.#seats.add(seat));
+    await this.change(seat, TAKE_SEAT, [request.group, seat.member, request.partitions, this.times.sessionTimeoutMs], () =>
+      this.#seats.add(seat),
+    );
     this.#beatLater();
     return seat;
   }
@@ -148,17 +150,29 @@ export class GroupCoordinator {
 
   async #renewDue(): Promise<void> {
     const at = performance.now();
-    const due = [...this.#seats].filter((seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION && seat.request.isPolling());
+    const due = [...this.#seats].filter(
+      (seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION && seat.request.isPolling(),
+    );
     if (due.length === 0) return;
-    await this.database.query({ name: 'kappa_group_renew', text: RENEW, values: [due.map(({ member }) => member), this.times.sessionTimeoutMs] });
+    await this.database.query({
+      name: 'kappa_group_renew',
+      text: RENEW,
+      values: [due.map(({ member }) => member), this.times.sessionTimeoutMs],
+    });
     for (const seat of due) seat.renewedAt = at;
   }
 
   async #look(): Promise<void> {
     const groups = [...new Set([...this.#seats].map(({ request }) => request.group))];
     if (groups.length === 0) return;
-    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>({ name: 'kappa_group_states', text: STATES, values: [groups] });
-    const states = new Map(rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]));
+    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>({
+      name: 'kappa_group_states',
+      text: STATES,
+      values: [groups],
+    });
+    const states = new Map(
+      rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]),
+    );
     for (const seat of this.#seats) seat.see(states.get(seat.request.group) ?? NOBODY);
   }
 
@@ -212,6 +226,7 @@ class Seat implements GroupSeat {
 }
 
 function isSame(a: GroupState, b: GroupState): boolean {
-  const same = (left: readonly (string | null)[], right: readonly (string | null)[]) => left.length === right.length && left.every((item, index) => item === right[index]);
+  const same = (left: readonly (string | null)[], right: readonly (string | null)[]) =>
+    left.length === right.length && left.every((item, index) => item === right[index]);
   return same(a.members, b.members) && same(a.owners, b.owners);
 }

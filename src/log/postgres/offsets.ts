@@ -1,6 +1,6 @@
 import { asRetriable } from '../../database/database-errors.js';
 import type { Queryable } from '../../database/database.js';
-import { intArray } from '../../database/binary-arrays.js';
+import { bigintArray, intArray } from '../../database/binary-arrays.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { PartitionOffsets } from '../event-log.js';
@@ -24,12 +24,15 @@ const OFFSETS_AT = `
   from generate_series(0, $2::int - 1) n
   order by n`;
 
-const ENDS = `
-  select w.slot,
-         (select r."offset" + 1 from log_records r
-          where r.topic_id = w.topic_id and r.partition = w.partition
-          order by r."offset" desc limit 1) as end
-  from unnest($1::int[], $2::int[]) with ordinality as w (topic_id, partition, slot)`;
+/** Only partitions that have grown answer: while nothing comes, nothing is sent or parsed. */
+const GROWN = `
+  select w.slot, r."offset" + 1 as end
+  from unnest($1::int[], $2::int[], $3::bigint[]) with ordinality as w (topic_id, partition, after, slot)
+  cross join lateral (
+    select l."offset" from log_records l
+    where l.topic_id = w.topic_id and l.partition = w.partition and l."offset" >= w.after
+    order by l."offset" desc limit 1
+  ) r`;
 
 const COMMITTED = `
   select t.name, o.partition, o.next_offset as next
@@ -38,7 +41,11 @@ const COMMITTED = `
 
 export async function readOffsets(database: Queryable, topic: StoredTopic): Promise<readonly PartitionOffsets[]> {
   const { rows } = await retriable(
-    database.query<{ partition: number; begin: Offset; end: Offset }>({ name: 'kappa_offsets', text: OFFSETS, values: [topic.id, topic.partitions] }),
+    database.query<{ partition: number; begin: Offset; end: Offset }>({
+      name: 'kappa_offsets',
+      text: OFFSETS,
+      values: [topic.id, topic.partitions],
+    }),
   );
   return rows;
 }
@@ -48,19 +55,24 @@ export async function readOffsetsAt(database: Queryable, topic: StoredTopic, tim
   return rows.map(({ at }) => at);
 }
 
-/** The ends of partitions of any topics that hold records, in one query. */
-export async function readEnds(database: Queryable, topics: TopicCatalog, keys: readonly PartitionKey[]): Promise<Position> {
+/** The ends of those partitions, of any topics, that end beyond `after`, in one query. */
+export async function readGrown(database: Queryable, topics: TopicCatalog, after: Position): Promise<Position> {
+  const keys = Object.keys(after) as PartitionKey[];
   const wanted = keys.map(parsePartitionKey);
   const resolved = await topics.resolve(wanted.map(({ topic }) => topic as TopicName));
-  const { rows } = await database.query<{ slot: number; end: number | null }>({
-    name: 'kappa_ends',
-    text: ENDS,
-    values: [intArray(wanted.map(({ topic }) => resolved.get(topic as TopicName)?.id ?? 0)), intArray(wanted.map(({ partition }) => partition))],
+  const { rows } = await database.query<{ slot: number; end: number }>({
+    name: 'kappa_grown',
+    text: GROWN,
+    values: [
+      intArray(wanted.map(({ topic }) => resolved.get(topic as TopicName)?.id ?? 0)),
+      intArray(wanted.map(({ partition }) => partition)),
+      bigintArray(keys.map((key) => after[key] ?? 0)),
+    ],
   });
   const ends: Record<PartitionKey, number> = {};
   for (const { slot, end } of rows) {
     const key = keys[slot - 1];
-    if (key !== undefined && end !== null) ends[key] = end;
+    if (key !== undefined) ends[key] = end;
   }
   return ends;
 }

@@ -8,7 +8,11 @@ import { CopyCursor, copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
 
 /** One page for each wish, all in one statement and so in one short snapshot. */
-export async function fetchPages(database: Database, topics: TopicCatalog, wishes: readonly PageWish[]): Promise<readonly Page[]> {
+export async function fetchPages(
+  database: Database,
+  topics: TopicCatalog,
+  wishes: readonly PageWish[],
+): Promise<readonly Page[]> {
   const resolved = await topics.resolve(wishes.map(({ topic }) => topic));
   const wants = wishes.map((wish, slot) => {
     const topic = resolved.get(wish.topic);

@@ -27,7 +27,7 @@ import { groupRecords } from '../record-groups.js';
 import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
-import { readCommitted, readEnds, readOffsets, readOffsetsAt } from './offsets.js';
+import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { fetchPages } from './pages.js';
 import { RetentionKeeper } from './retention.js';
 import { openSession } from './session.js';
@@ -73,10 +73,13 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   ) {
     this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
     this.#topics = new TopicCatalog(database);
-    this.#groups = new GroupCoordinator(database, { sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000, heartbeatMs: options.heartbeatMs ?? 1_000 });
+    this.#groups = new GroupCoordinator(database, {
+      sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
+      heartbeatMs: options.heartbeatMs ?? 1_000,
+    });
     this.#retention = new RetentionKeeper(database, this.#topics);
     this.#wake = new Wake({
-      probe: (partitions) => readEnds(database, this.#topics, partitions),
+      probe: (after) => readGrown(database, this.#topics, after),
       minIntervalMs: options.minPollIntervalMs ?? 15,
       maxIntervalMs: options.maxPollIntervalMs ?? 250,
     });
@@ -165,7 +168,10 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   openSession(task: string): Promise<LogSession> {
     const { maxRecordBytes } = this.limits;
-    return openSession({ database: this.database, topics: this.#topics, maxRecordBytes, appended: (position) => this.appended(position) }, task);
+    return openSession(
+      { database: this.database, topics: this.#topics, maxRecordBytes, appended: (position) => this.appended(position) },
+      task,
+    );
   }
 
   /** Removes now what topics need not keep, and returns how many records that were. `start` does it on a timer. */

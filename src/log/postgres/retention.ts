@@ -55,7 +55,13 @@ export class RetentionKeeper {
     let removed = 0;
     for (;;) {
       const loseBytes = bytes === null ? 0 : (await this.#bytesSoFar(topic, partition, signal)) - bytes;
-      const { rows } = await this.database.query<{ removed: number }>(REMOVE, [topic.id, partition, ms, Math.max(0, loseBytes), REMOVE_AT_ONCE]);
+      const { rows } = await this.database.query<{ removed: number }>(REMOVE, [
+        topic.id,
+        partition,
+        ms,
+        Math.max(0, loseBytes),
+        REMOVE_AT_ONCE,
+      ]);
       const now = rows[0]?.removed ?? 0;
       removed += now;
       if (now < REMOVE_AT_ONCE || signal?.aborted) return removed;
@@ -70,7 +76,10 @@ export class RetentionKeeper {
     const key = partitionKey(topic.name, partition);
     for (;;) {
       const known = this.#measured.get(key);
-      const { rows } = await this.database.query<{ begin: number; removed: number; bytes: number; next: number | null }>(MEASURE, [topic.id, partition, known?.next ?? 0, MEASURE_AT_ONCE]);
+      const { rows } = await this.database.query<{ begin: number; removed: number; bytes: number; next: number | null }>(
+        MEASURE,
+        [topic.id, partition, known?.next ?? 0, MEASURE_AT_ONCE],
+      );
       const page = rows[0];
       if (!page) return 0;
       // Removed by another process before it was measured here: what was counted does not add up any more.

@@ -28,7 +28,11 @@ export interface SessionContext {
 
 export async function openSession(context: SessionContext, task: string): Promise<LogSession> {
   try {
-    const { rows } = await inOneRoundTrip<{ epoch: number }>(context.database, { text: OPEN, values: [task] }, `opening session ${task}`);
+    const { rows } = await inOneRoundTrip<{ epoch: number }>(
+      context.database,
+      { text: OPEN, values: [task] },
+      `opening session ${task}`,
+    );
     return new PostgresSession(context, task, rows[0]?.epoch ?? 0);
   } catch (error) {
     // An epoch that was raised in vain fences nobody but ourselves: opening may always be tried again.
@@ -79,7 +83,8 @@ class PostgresTransaction implements LogTransaction {
 
   commitOffsets(group: string, position: Position): void {
     this.#assertOpen();
-    for (const [key, next] of Object.entries(position) as [PartitionKey, number][]) this.#offsets.set(`${group}\0${key}`, { group, key, next: checkedOffset(next) });
+    for (const [key, next] of Object.entries(position) as [PartitionKey, number][])
+      this.#offsets.set(`${group}\0${key}`, { group, key, next: checkedOffset(next) });
   }
 
   async commit(): Promise<CommitOutcome> {
@@ -104,7 +109,10 @@ class PostgresTransaction implements LogTransaction {
   async #send(): Promise<Position> {
     const { database, topics, maxRecordBytes } = this.context;
     const offsets = [...this.#offsets.values()].map(({ group, key, next }) => ({ group, next, ...parsePartitionKey(key) }));
-    const resolved = await topics.resolve([...this.#records.map(({ topic }) => topic), ...offsets.map(({ topic }) => topic as TopicName)]);
+    const resolved = await topics.resolve([
+      ...this.#records.map(({ topic }) => topic),
+      ...offsets.map(({ topic }) => topic as TopicName),
+    ]);
     const groups = groupRecords(this.#records, resolved, maxRecordBytes);
     const ids = offsets.map(({ topic, partition }) => {
       const stored = resolved.get(topic as TopicName);
@@ -120,7 +128,11 @@ class PostgresTransaction implements LogTransaction {
       bigintArray(offsets.map(({ next }) => next)),
       ...recordParameters(groups),
     ];
-    const { rows } = await inOneRoundTrip<{ ends: string[] }>(database, { name: 'kappa_write_session', text: COMMIT, values }, `the commit of ${this.task}`);
+    const { rows } = await inOneRoundTrip<{ ends: string[] }>(
+      database,
+      { name: 'kappa_write_session', text: COMMIT, values },
+      `the commit of ${this.task}`,
+    );
     return groups.length === 0 ? NOWHERE : endsOf(groups, rows[0]?.ends ?? []);
   }
 

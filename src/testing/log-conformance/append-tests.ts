@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import { KappaError, UnknownOutcomeError } from '../../kernel/errors.js';
 import { partitionKey } from '../../kernel/position.js';
 import { recordBytes, type NewRecord } from '../../kernel/record.js';
-import { at, code, endOf, newTopic, readAll, record, records, textOf, withLog, type LogFactory, type TestApi } from './log-under-test.js';
+import {
+  at,
+  code,
+  endOf,
+  newTopic,
+  readAll,
+  record,
+  records,
+  textOf,
+  withLog,
+  type LogFactory,
+  type TestApi,
+} from './log-under-test.js';
 
 export function appendTests(factory: LogFactory, { describe, it }: TestApi): void {
   describe('append', () => {
@@ -36,7 +48,13 @@ export function appendTests(factory: LogFactory, { describe, it }: TestApi): voi
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 1);
         const given: NewRecord[] = [
-          { topic, partition: 0, key: 'Zürich 🚲 "quoted" {a,b} \\', value: Buffer.from([0, 1, 127, 128, 255]), headers: { ce_type: 'fine.created', empty: '', 'ü "x"': "\\ ' \n {} 🚲" } },
+          {
+            topic,
+            partition: 0,
+            key: 'Zürich 🚲 "quoted" {a,b} \\',
+            value: Buffer.from([0, 1, 127, 128, 255]),
+            headers: { ce_type: 'fine.created', empty: '', 'ü "x"': "\\ ' \n {} 🚲" },
+          },
           { topic, partition: 0, key: null, value: null, headers: {} },
           { topic, partition: 0, key: '', value: new Uint8Array(0), headers: { a: 'null' } },
         ];
@@ -56,7 +74,8 @@ export function appendTests(factory: LogFactory, { describe, it }: TestApi): voi
         const topic = await newTopic(log, 1);
         const other = await under.open();
         const before = Date.now() - 5_000;
-        for (let round = 0; round < 5; round++) await Promise.all([log.append(records(topic, 0, 2)), other.append(records(topic, 0, 2))]);
+        for (let round = 0; round < 5; round++)
+          await Promise.all([log.append(records(topic, 0, 2)), other.append(records(topic, 0, 2))]);
         const times = (await readAll(log, topic)).map(({ timestampUs }) => timestampUs);
         assert.deepEqual(
           times,
@@ -93,9 +112,20 @@ export function appendTests(factory: LogFactory, { describe, it }: TestApi): voi
       'refuses a partition that the topic does not have, and text that cannot be kept',
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 2);
-        for (const partition of [2, -1, 0.5]) await assert.rejects(log.append([record(topic, 0, 'good'), record(topic, partition, 'bad')]), code('KAPPA_UNKNOWN_PARTITION'));
-        for (const key of ['nul\0', 'lone \ud800']) await assert.rejects(log.append([record(topic, 0, 'good'), { ...record(topic, 1, 'bad'), key }]), code('KAPPA_BAD_RECORD'));
-        await assert.rejects(log.append([{ ...record(topic, 1, 'bad'), headers: { ce_type: 'nul\0' } }]), code('KAPPA_BAD_RECORD'));
+        for (const partition of [2, -1, 0.5])
+          await assert.rejects(
+            log.append([record(topic, 0, 'good'), record(topic, partition, 'bad')]),
+            code('KAPPA_UNKNOWN_PARTITION'),
+          );
+        for (const key of ['nul\0', 'lone \ud800'])
+          await assert.rejects(
+            log.append([record(topic, 0, 'good'), { ...record(topic, 1, 'bad'), key }]),
+            code('KAPPA_BAD_RECORD'),
+          );
+        await assert.rejects(
+          log.append([{ ...record(topic, 1, 'bad'), headers: { ce_type: 'nul\0' } }]),
+          code('KAPPA_BAD_RECORD'),
+        );
         assert.equal(await endOf(log, topic, 0), 0);
       }),
     );
@@ -110,7 +140,8 @@ export function appendTests(factory: LogFactory, { describe, it }: TestApi): voi
           clients.map(async (client, writer) => {
             // Partitions in another order for each: whoever locks as it was told meets a deadlock here.
             const partitions = writer % 2 === 0 ? [0, 1] : [1, 0];
-            for (let round = 0; round < rounds; round++) await client.append(partitions.map((partition) => record(topic, partition, `${writer}:${round}`)));
+            for (let round = 0; round < rounds; round++)
+              await client.append(partitions.map((partition) => record(topic, partition, `${writer}:${round}`)));
           }),
         );
         for (const partition of [0, 1]) {

@@ -46,7 +46,9 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 3);
         for (const partition of [0, 1, 2]) await log.append(records(topic, partition, 3, `${partition}-`));
-        const offsets = await Promise.all([0, 1, 2].map(async (partition) => (await readAll(log, topic, partition)).map(({ offset }) => offset)));
+        const offsets = await Promise.all(
+          [0, 1, 2].map(async (partition) => (await readAll(log, topic, partition)).map(({ offset }) => offset)),
+        );
         const group = uniqueName('g');
         const session = await log.openSession(uniqueName('task'));
         const transaction = session.begin();
@@ -75,7 +77,11 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         while (count() < 60 && performance.now() < deadline) {
           const polled = await member.poll({ maxRecords: 8, maxWaitMs: 50 });
           assert.ok(polled.reduce((sum, batch) => sum + batch.records.length, 0) <= 8);
-          assert.equal(new Set(polled.map(({ partition }) => partition)).size, polled.length, 'one batch for each partition at most');
+          assert.equal(
+            new Set(polled.map(({ partition }) => partition)).size,
+            polled.length,
+            'one batch for each partition at most',
+          );
           batches.push(...polled);
         }
         for (const partition of [0, 1]) {
@@ -143,7 +149,10 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         const one = await joinRecording(log, group, topics);
         await pollUntil([one.member], () => one.member.assignment.length === 8);
         const two = await joinRecording(await under.open(), group, topics);
-        await pollUntil([one.member, two.member], () => one.member.assignment.length === 4 && two.member.assignment.length === 4);
+        await pollUntil(
+          [one.member, two.member],
+          () => one.member.assignment.length === 4 && two.member.assignment.length === 4,
+        );
         for (const { member } of [one, two]) {
           const numbers = topics.map((topic) => numbersOf(member, topic));
           assert.deepEqual(numbers[0], numbers[1]);
@@ -195,7 +204,10 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         const group = uniqueName('g');
         const one = await joinRecording(log, group, [topic]);
         const two = await joinRecording(await under.open(), group, [topic]);
-        await pollUntil([one.member, two.member], () => one.member.assignment.length === 1 && two.member.assignment.length === 1);
+        await pollUntil(
+          [one.member, two.member],
+          () => one.member.assignment.length === 1 && two.member.assignment.length === 1,
+        );
         const had = one.member.assignment;
         await one.member.leave();
         await one.member.leave();
@@ -219,7 +231,10 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         const leaving = await under.open();
         const one = await joinRecording(leaving, group, [topic]);
         const two = await joinRecording(log, group, [topic]);
-        await pollUntil([one.member, two.member], () => one.member.assignment.length === 1 && two.member.assignment.length === 1);
+        await pollUntil(
+          [one.member, two.member],
+          () => one.member.assignment.length === 1 && two.member.assignment.length === 1,
+        );
         await leaving.stop();
         await leaving.stop();
         assert.equal(at(one.events.at(-1)).kind, 'leave');
@@ -236,7 +251,10 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         const crashing = await under.open();
         const one = await joinRecording(crashing, group, [topic]);
         const two = await joinRecording(log, group, [topic]);
-        await pollUntil([one.member, two.member], () => one.member.assignment.length === 1 && two.member.assignment.length === 1);
+        await pollUntil(
+          [one.member, two.member],
+          () => one.member.assignment.length === 1 && two.member.assignment.length === 1,
+        );
         await under.crash(crashing);
         await pollUntil([two.member], () => two.member.assignment.length === 2);
         assert.ok(one.events.every(({ kind }) => kind !== 'leave'));

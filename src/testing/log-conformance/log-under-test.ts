@@ -85,7 +85,8 @@ export function position(...places: readonly (readonly [TopicName, number, numbe
 export async function readAll(log: EventLog, topic: TopicName, partition = 0): Promise<LogRecord[]> {
   const { begin, end } = at((await log.offsets(topic))[partition]);
   const all: LogRecord[] = [];
-  for await (const batch of log.read({ from: position([topic, partition, begin]), to: position([topic, partition, end]) })) all.push(...batch.records);
+  for await (const batch of log.read({ from: position([topic, partition, begin]), to: position([topic, partition, end]) }))
+    all.push(...batch.records);
   return all;
 }
 
@@ -103,7 +104,11 @@ export function code(expected: string): (error: unknown) => boolean {
 }
 
 /** Polls the members in turn until the condition holds. */
-export async function pollUntil(members: readonly GroupMember[], done: () => boolean, onBatch: (batch: LogBatch, member: GroupMember) => void = () => undefined): Promise<void> {
+export async function pollUntil(
+  members: readonly GroupMember[],
+  done: () => boolean,
+  onBatch: (batch: LogBatch, member: GroupMember) => void = () => undefined,
+): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!done()) {
     assert.ok(performance.now() < deadline, 'what was waited for did not come');
@@ -117,7 +122,12 @@ export interface RecordedMember {
 }
 
 /** A member that writes down what it is assigned and what is revoked. */
-export async function joinRecording(log: EventLog, group: string, topics: readonly TopicName[], starts: Position = {}): Promise<RecordedMember> {
+export async function joinRecording(
+  log: EventLog,
+  group: string,
+  topics: readonly TopicName[],
+  starts: Position = {},
+): Promise<RecordedMember> {
   const events: RecordedMember['events'] = [];
   const member = await log.join({
     group,

@@ -2,7 +2,22 @@ import assert from 'node:assert/strict';
 import { NOWHERE, partitionKey } from '../../kernel/position.js';
 import type { LogBatch, ReadOptions } from '../../log/event-log.js';
 import type { EventLog } from '../../log/event-log.js';
-import { at, beginOf, code, endOf, newTopic, position, readAll, record, records, textsOf, textOf, withLog, type LogFactory, type TestApi } from './log-under-test.js';
+import {
+  at,
+  beginOf,
+  code,
+  endOf,
+  newTopic,
+  position,
+  readAll,
+  record,
+  records,
+  textsOf,
+  textOf,
+  withLog,
+  type LogFactory,
+  type TestApi,
+} from './log-under-test.js';
 
 export function readTests(factory: LogFactory, { describe, it }: TestApi): void {
   describe('read', () => {
@@ -13,7 +28,11 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
         await log.append(records(topic, 0, 10));
         const all = await readAll(log, topic);
         const [from, to] = [at(all[2]).offset, at(all[7]).offset];
-        const batches = await collect(log, { from: position([topic, 0, from]), to: position([topic, 0, to]), maxBatchRecords: 2 });
+        const batches = await collect(log, {
+          from: position([topic, 0, from]),
+          to: position([topic, 0, to]),
+          maxBatchRecords: 2,
+        });
         assert.deepEqual(textsOf(batches), ['r2', 'r3', 'r4', 'r5', 'r6']);
         assertWalks(batches, from, to);
       }),
@@ -34,7 +53,9 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
       'keeps batches within the wished number of records and bytes',
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 1);
-        await log.append(Array.from({ length: 12 }, (_, index) => ({ ...record(topic, 0, `k${index}`), value: Buffer.alloc(10_000, index) })));
+        await log.append(
+          Array.from({ length: 12 }, (_, index) => ({ ...record(topic, 0, `k${index}`), value: Buffer.alloc(10_000, index) })),
+        );
         const [begin, end] = [await beginOf(log, topic), await endOf(log, topic)];
         const range = { from: position([topic, 0, begin]), to: position([topic, 0, end]) };
         const few = await collect(log, { ...range, maxBatchRecords: 5 });
@@ -54,7 +75,11 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 1);
         await log.append(['a', 'b', 'c'].map((text) => ({ ...record(topic, 0, text), value: Buffer.alloc(200_000) })));
-        const batches = await collect(log, { from: position([topic, 0, await beginOf(log, topic)]), to: position([topic, 0, await endOf(log, topic)]), maxBatchBytes: 1 });
+        const batches = await collect(log, {
+          from: position([topic, 0, await beginOf(log, topic)]),
+          to: position([topic, 0, await endOf(log, topic)]),
+          maxBatchBytes: 1,
+        });
         assert.deepEqual(
           batches.flatMap((batch) => batch.records.map(({ key }) => key)),
           ['a', 'b', 'c'],
@@ -67,9 +92,19 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
       withLog(factory, async (log) => {
         const [one, two] = [await newTopic(log, 2), await newTopic(log, 1)];
         await log.append([...records(one, 0, 20, 'a'), ...records(one, 1, 20, 'b'), ...records(two, 0, 20, 'c')]);
-        const places = [[one, 0], [one, 1], [two, 0]] as const;
-        const ends = await Promise.all(places.map(async ([topic, partition]) => [topic, partition, await endOf(log, topic, partition)] as const));
-        const batches = await collect(log, { from: position([one, 0, 0], [one, 1, 0], [two, 0, 0]), to: position(...ends), maxBatchRecords: 7 });
+        const places = [
+          [one, 0],
+          [one, 1],
+          [two, 0],
+        ] as const;
+        const ends = await Promise.all(
+          places.map(async ([topic, partition]) => [topic, partition, await endOf(log, topic, partition)] as const),
+        );
+        const batches = await collect(log, {
+          from: position([one, 0, 0], [one, 1, 0], [two, 0, 0]),
+          to: position(...ends),
+          maxBatchRecords: 7,
+        });
         for (const [index, [topic, partition]] of places.entries()) {
           const own = batches.filter((batch) => batch.topic === topic && batch.partition === partition);
           assert.deepEqual(
@@ -143,7 +178,12 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
         const topic = await newTopic(log, 1);
         await log.append(records(topic, 0, 6));
         const end = await endOf(log, topic);
-        for (const batch of await collect(log, { from: position([topic, 0, 0]), to: position([topic, 0, end]), maxBatchRecords: 2 })) assert.equal(batch.end, end);
+        for (const batch of await collect(log, {
+          from: position([topic, 0, 0]),
+          to: position([topic, 0, end]),
+          maxBatchRecords: 2,
+        }))
+          assert.equal(batch.end, end);
       }),
     );
 
@@ -151,7 +191,10 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
       'refuses a topic that does not exist',
       withLog(factory, async (log) => {
         await newTopic(log, 1);
-        await assert.rejects(collect(log, { from: { 'no-such-topic/0': 0 }, to: { 'no-such-topic/0': 1 } }), code('KAPPA_UNKNOWN_TOPIC'));
+        await assert.rejects(
+          collect(log, { from: { 'no-such-topic/0': 0 }, to: { 'no-such-topic/0': 1 } }),
+          code('KAPPA_UNKNOWN_TOPIC'),
+        );
       }),
     );
 
@@ -161,7 +204,10 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
         const topic = await newTopic(log, 1);
         await log.append(records(topic, 0, 2));
         const beyond = (await endOf(log, topic)) + 1_000;
-        await assert.rejects(collect(log, { from: position([topic, 0, beyond]), to: position([topic, 0, beyond + 1]) }), code('KAPPA_POSITION_BEYOND_END'));
+        await assert.rejects(
+          collect(log, { from: position([topic, 0, beyond]), to: position([topic, 0, beyond + 1]) }),
+          code('KAPPA_POSITION_BEYOND_END'),
+        );
       }),
     );
 

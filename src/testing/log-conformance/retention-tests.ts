@@ -3,7 +3,23 @@ import { LogTruncatedError } from '../../kernel/errors.js';
 import type { TopicName } from '../../kernel/names.js';
 import { partitionKey } from '../../kernel/position.js';
 import type { EventLog, LogBatch } from '../../log/event-log.js';
-import { at, beginOf, endOf, joinRecording, newTopic, pollUntil, position, readAll, record, textOf, uniqueName, withLog, type LogFactory, type LogUnderTest, type TestApi } from './log-under-test.js';
+import {
+  at,
+  beginOf,
+  endOf,
+  joinRecording,
+  newTopic,
+  pollUntil,
+  position,
+  readAll,
+  record,
+  textOf,
+  uniqueName,
+  withLog,
+  type LogFactory,
+  type LogUnderTest,
+  type TestApi,
+} from './log-under-test.js';
 
 export function retentionTests(factory: LogFactory, { describe, it }: TestApi): void {
   const retaining = (body: (log: EventLog, trim: () => Promise<void>, under: LogUnderTest) => Promise<void>) =>
@@ -84,10 +100,15 @@ export function retentionTests(factory: LogFactory, { describe, it }: TestApi): 
         const [begin, end] = [await beginOf(log, topic), await endOf(log, topic)];
         const read = async (from: number) => {
           const batches: LogBatch[] = [];
-          for await (const batch of log.read({ from: position([topic, 0, from]), to: position([topic, 0, end]) })) batches.push(batch);
+          for await (const batch of log.read({ from: position([topic, 0, from]), to: position([topic, 0, end]) }))
+            batches.push(batch);
           return batches;
         };
-        await assert.rejects(read(begin - 1), (error) => error instanceof LogTruncatedError && error.facts['begin'] === begin && error.facts['wanted'] === begin - 1);
+        await assert.rejects(
+          read(begin - 1),
+          (error) =>
+            error instanceof LogTruncatedError && error.facts['begin'] === begin && error.facts['wanted'] === begin - 1,
+        );
         assert.equal(at((await read(begin)).at(-1)).next, end);
       }),
     );
@@ -139,7 +160,8 @@ export function retentionTests(factory: LogFactory, { describe, it }: TestApi): 
 
 /** Records of about 10,000 bytes, each in an append of its own: a driver may remove no less than what was appended together. */
 async function appendLarge(log: EventLog, topic: TopicName, count: number): Promise<void> {
-  for (let index = 0; index < count; index++) await log.append([{ ...record(topic, 0, `k${index}`), value: Buffer.alloc(9_900, index) }]);
+  for (let index = 0; index < count; index++)
+    await log.append([{ ...record(topic, 0, `k${index}`), value: Buffer.alloc(9_900, index) }]);
 }
 
 function placeOf({ offset, key }: { readonly offset: number; readonly key: string | null }): string {

@@ -3,7 +3,20 @@ import { FencedError } from '../../kernel/errors.js';
 import { partitionKey } from '../../kernel/position.js';
 import type { CommitOutcome, LogSession } from '../../log/event-log.js';
 import type { TopicName } from '../../kernel/names.js';
-import { at, code, newTopic, position, readAll, record, records, textOf, uniqueName, withLog, type LogFactory, type TestApi } from './log-under-test.js';
+import {
+  at,
+  code,
+  newTopic,
+  position,
+  readAll,
+  record,
+  records,
+  textOf,
+  uniqueName,
+  withLog,
+  type LogFactory,
+  type TestApi,
+} from './log-under-test.js';
 
 export function sessionTests(factory: LogFactory, { describe, it }: TestApi): void {
   describe('a session', () => {
@@ -37,7 +50,8 @@ export function sessionTests(factory: LogFactory, { describe, it }: TestApi): vo
         const [input, output] = [await newTopic(log, 1), await newTopic(log, 1)];
         const group = uniqueName('g');
         const session = await log.openSession(uniqueName('task'));
-        for (let round = 0; round < 10; round++) assert.equal((await commitRound(session, input, output, group, round)).outcome, 'committed');
+        for (let round = 0; round < 10; round++)
+          assert.equal((await commitRound(session, input, output, group, round)).outcome, 'committed');
         assert.deepEqual(
           (await readAll(log, output)).map(textOf),
           Array.from({ length: 10 }, (_, round) => `${round}`),
@@ -122,7 +136,10 @@ export function sessionTests(factory: LogFactory, { describe, it }: TestApi): vo
         const group = uniqueName('g');
         const one = await log.openSession(uniqueName('task'));
         const two = await (await under.open()).openSession(uniqueName('task'));
-        const outcomes = await Promise.all([commitRound(one, input, output, group, 0, 0), commitRound(two, input, output, group, 1, 1)]);
+        const outcomes = await Promise.all([
+          commitRound(one, input, output, group, 0, 0),
+          commitRound(two, input, output, group, 1, 1),
+        ]);
         assert.deepEqual(
           outcomes.map(({ outcome }) => outcome),
           ['committed', 'committed'],
@@ -139,7 +156,10 @@ export function sessionTests(factory: LogFactory, { describe, it }: TestApi): vo
         const group = uniqueName('g');
         const session = await log.openSession(uniqueName('task'));
         const transaction = session.begin();
-        transaction.append([record(topic, 0, 'small'), { ...record(topic, 0, 'large'), value: Buffer.alloc(log.limits.maxRecordBytes + 1) }]);
+        transaction.append([
+          record(topic, 0, 'small'),
+          { ...record(topic, 0, 'large'), value: Buffer.alloc(log.limits.maxRecordBytes + 1) },
+        ]);
         transaction.commitOffsets(group, position([topic, 0, 5]));
         const result = await transaction.commit();
         assert.equal(result.outcome, 'aborted');
@@ -197,10 +217,16 @@ export function sessionTests(factory: LogFactory, { describe, it }: TestApi): vo
   });
 }
 
-function commitRound(session: LogSession, input: TopicName, output: TopicName, group: string, round: number, partition = 0): Promise<CommitOutcome> {
+function commitRound(
+  session: LogSession,
+  input: TopicName,
+  output: TopicName,
+  group: string,
+  round: number,
+  partition = 0,
+): Promise<CommitOutcome> {
   const transaction = session.begin();
   transaction.append([record(output, 0, `${round}`)]);
   transaction.commitOffsets(group, position([input, partition, round + 1]));
   return transaction.commit();
 }
-

@@ -9,7 +9,10 @@ export function topicTests(factory: LogFactory, { describe, it }: TestApi): void
       withLog(factory, async (log, under) => {
         const name = topicName(uniqueName('t'));
         const created = await log.createTopic({ name, partitions: 3, retention: { ms: 86_400_000 } });
-        assert.deepEqual({ ...created, incarnation: '' }, { name, partitions: 3, retention: { ms: 86_400_000 }, incarnation: '' });
+        assert.deepEqual(
+          { ...created, incarnation: '' },
+          { name, partitions: 3, retention: { ms: 86_400_000 }, incarnation: '' },
+        );
         const other = await under.open();
         assert.deepEqual(await other.describeTopic(name), created);
         assert.deepEqual(
@@ -69,7 +72,10 @@ export function topicTests(factory: LogFactory, { describe, it }: TestApi): void
         const name = topicName(uniqueName('nothing'));
         assert.equal(await log.describeTopic(name), null);
         await assert.rejects(log.offsets(name), code('KAPPA_UNKNOWN_TOPIC'));
-        await assert.rejects(log.append([{ topic: name, partition: 0, key: null, value: null, headers: {} }]), code('KAPPA_UNKNOWN_TOPIC'));
+        await assert.rejects(
+          log.append([{ topic: name, partition: 0, key: null, value: null, headers: {} }]),
+          code('KAPPA_UNKNOWN_TOPIC'),
+        );
       }),
     );
 

@@ -5,8 +5,10 @@ import { planAssignment, type GroupState } from '../../../src/log/groups/plan-as
 /** Members that each follow their own plan, one after another, until none has anything left to do. Returns how many numbers moved. */
 function settle(members: readonly string[], owners: (string | null)[]): number {
   let moved = 0;
-  const held = new Map(members.map((member) => [member, owners.flatMap((owner, number) => (owner === member ? [number] : []))]));
-  for (let busy = true; busy; ) {
+  const held = new Map(
+    members.map((member) => [member, owners.flatMap((owner, number) => (owner === member ? [number] : []))]),
+  );
+  for (let busy = true; busy;) {
     busy = false;
     for (const member of members) {
       const state: GroupState = { members, owners: [...owners] };
@@ -25,7 +27,9 @@ function settle(members: readonly string[], owners: (string | null)[]): number {
 }
 
 const group = fc.record({
-  members: fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 }).map((names) => names.sort()),
+  members: fc
+    .uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 })
+    .map((names) => names.sort()),
   strangers: fc.array(fc.constantFrom(null, 'gone-1', 'gone-2', 'a', 'b', 'c'), { minLength: 1, maxLength: 24 }),
 });
 
@@ -57,10 +61,20 @@ describe('the assignment plan', () => {
   });
 
   it('is lost as a whole by a member that is no longer in the group', () => {
-    expect(planAssignment('me', [0, 2], { members: ['other'], owners: ['me', null, 'me'] })).toEqual({ lost: [0, 2], giveUp: [], claim: [], adopt: [] });
+    expect(planAssignment('me', [0, 2], { members: ['other'], owners: ['me', null, 'me'] })).toEqual({
+      lost: [0, 2],
+      giveUp: [],
+      claim: [],
+      adopt: [],
+    });
   });
 
   it('loses what another has taken, and adopts what is owned but not held', () => {
-    expect(planAssignment('a', [0, 1], { members: ['a', 'b'], owners: ['b', 'a', 'b', 'a'] })).toEqual({ lost: [0], giveUp: [], claim: [], adopt: [3] });
+    expect(planAssignment('a', [0, 1], { members: ['a', 'b'], owners: ['b', 'a', 'b', 'a'] })).toEqual({
+      lost: [0],
+      giveUp: [],
+      claim: [],
+      adopt: [3],
+    });
   });
 });

@@ -48,7 +48,10 @@ async function appendedUncommitted(text: string, settings = ''): Promise<pg.Clie
   const other = await connect();
   await other.query(settings);
   await other.query('begin');
-  await other.query(`select append_records('{1}', '{0}', '{1}', $1, array[convert_to($2, 'UTF8')], '{"{}"}', '{null}')`, [[text], text]);
+  await other.query(`select append_records('{1}', '{0}', '{1}', $1, array[convert_to($2, 'UTF8')], '{"{}"}', '{null}')`, [
+    [text],
+    text,
+  ]);
   return other;
 }
 
@@ -106,7 +109,7 @@ describe('the order of a partition', () => {
       await once(child, 'message');
       child.kill('SIGSTOP');
       let refusals = 0;
-      for (let appended = false; !appended; ) {
+      for (let appended = false; !appended;) {
         appended = await client.log.append([record(topic, 0, 'goes on')]).then(
           () => true,
           (error: unknown) => {
@@ -129,7 +132,9 @@ describe('the order of a partition', () => {
   it('stays dense when sixteen processes append to the same partitions, and none of their records is lost', async () => {
     const [processes, appends] = [16, 30];
     const children = Array.from({ length: processes }, (_, writer) =>
-      fork(PROCESS, { env: { ...process.env, CLIENT_CONFIG: clientConfig(), WRITER: String(writer), APPENDS: String(appends) } }),
+      fork(PROCESS, {
+        env: { ...process.env, CLIENT_CONFIG: clientConfig(), WRITER: String(writer), APPENDS: String(appends) },
+      }),
     );
     const exits = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0] as number));
     expect(exits).toEqual(exits.map(() => 0));
@@ -138,7 +143,9 @@ describe('the order of a partition', () => {
       expect(kept.map(({ offset }) => offset)).toEqual(kept.map((_, index) => index));
       for (let writer = 0; writer < processes; writer++) {
         const own = kept.map(textOf).filter((text) => text.startsWith(`${writer}:`));
-        const expected = Array.from({ length: appends }, (_, round) => round).filter((round) => round % 3 === 0 || round % 2 === partition);
+        const expected = Array.from({ length: appends }, (_, round) => round).filter(
+          (round) => round % 3 === 0 || round % 2 === partition,
+        );
         expect(own).toEqual(expected.map((round) => `${writer}:${round}`));
       }
     }
@@ -150,7 +157,9 @@ describe('the order of a partition', () => {
     const appender = await connect();
     await appender.query('begin');
     for (let round = 0; round < 50; round++) {
-      await appender.query(`select append_records('{1,1}', '{0,1}', '{1,2}', '{a,b,c}', '{a,b,c}', '{"{}","{}","{}"}', '{null,null,null}')`);
+      await appender.query(
+        `select append_records('{1,1}', '{0,1}', '{1,2}', '{a,b,c}', '{a,b,c}', '{"{}","{}","{}"}', '{null,null,null}')`,
+      );
     }
     const { rows } = await appender.query<{ relname: string; inserted: number; changed: number }>(`
       select relname, n_tup_ins::int as inserted, (n_tup_upd + n_tup_del)::int as changed

@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RetriableError } from '../../../src/kernel/errors.js';
 import { topicName } from '../../../src/kernel/names.js';
-import { joinRecording, pollUntil, position, readAll, record, textsOf, textOf } from '../../../src/testing/log-conformance/log-under-test.js';
+import {
+  joinRecording,
+  pollUntil,
+  position,
+  readAll,
+  record,
+  textsOf,
+  textOf,
+} from '../../../src/testing/log-conformance/log-under-test.js';
 import { LogDatabase, type LogClient } from './log-databases.js';
 
 const topic = topicName('away');
@@ -72,7 +80,10 @@ describe('a member that is cut off', () => {
   it('learns at its next poll that its partitions are lost, and takes its share again', async () => {
     const cut = await joinRecording(client.log, 'g', [topic]);
     const other = await joinRecording((await test.client(QUICK)).log, 'g', [topic]);
-    await pollUntil([cut.member, other.member], () => cut.member.assignment.length === 1 && other.member.assignment.length === 1);
+    await pollUntil(
+      [cut.member, other.member],
+      () => cut.member.assignment.length === 1 && other.member.assignment.length === 1,
+    );
     const had = cut.member.assignment;
     client.proxy.sever();
     await pollUntil([other.member], () => other.member.assignment.length === 2);
@@ -81,7 +92,10 @@ describe('a member that is cut off', () => {
     expect(cut.member.assignment).toEqual(had);
     await pollUntil([cut.member, other.member], () => cut.events.some(({ kind }) => kind === 'lost'));
     expect(cut.events.at(-1)).toEqual({ kind: 'lost', partitions: had });
-    await pollUntil([cut.member, other.member], () => cut.member.assignment.length === 1 && other.member.assignment.length === 1);
+    await pollUntil(
+      [cut.member, other.member],
+      () => cut.member.assignment.length === 1 && other.member.assignment.length === 1,
+    );
   });
 
   it('loses everything when it cannot renew its lease in time, before it is known whether another has taken it', async () => {
@@ -103,7 +117,10 @@ describe('a member that is cut off', () => {
     const other = await joinRecording(client.log, 'g', [topic]);
     await pollUntil([other.member], () => other.member.assignment.length === 2);
     await pollUntil([one.member], () => one.events.some(({ kind }) => kind === 'lost'));
-    await pollUntil([one.member, other.member], () => one.member.assignment.length === 1 && other.member.assignment.length === 1);
+    await pollUntil(
+      [one.member, other.member],
+      () => one.member.assignment.length === 1 && other.member.assignment.length === 1,
+    );
   });
 
   it('keeps them while its work between two polls takes longer than a session', async () => {

@@ -18,7 +18,9 @@ afterAll(() => test.close());
 async function sparseTopic(left: readonly number[]): Promise<TopicName> {
   const name = topicName(uniqueName('sparse'));
   await client.log.createTopic({ name, partitions: 1, retention: null });
-  await client.log.append(Array.from({ length: 30 }, (_, index) => ({ ...record(name, 0, `${index}`), value: Buffer.alloc(1_000) })));
+  await client.log.append(
+    Array.from({ length: 30 }, (_, index) => ({ ...record(name, 0, `${index}`), value: Buffer.alloc(1_000) })),
+  );
   await client.database.query(
     `delete from log_records r using topics t where t.id = r.topic_id and t.name = $1 and r."offset" < 29 and not r."offset" = any ($2)`,
     [name, left],
@@ -64,7 +66,10 @@ describe('pages over holes', () => {
   it('end a poll of a member with the position moved, though there is no record', async () => {
     const topic = await sparseTopic([]);
     await client.database.query(`delete from log_records r using topics t where t.id = r.topic_id and t.name = $1`, [topic]);
-    await client.database.query(`insert into partition_begins (topic_id, partition, begin_offset) select id, 0, 30 from topics where name = $1`, [topic]);
+    await client.database.query(
+      `insert into partition_begins (topic_id, partition, begin_offset) select id, 0, 30 from topics where name = $1`,
+      [topic],
+    );
     expect(await client.log.offsets(topic)).toEqual([{ partition: 0, begin: 30, end: 30 }]);
     expect(await client.log.append([record(topic, 0, 'next')])).toEqual(position([topic, 0, 31]));
   });
@@ -85,7 +90,14 @@ describe('one statement', () => {
     const name = topicName(uniqueName('many'));
     await client.log.createTopic({ name, partitions: 20, retention: null });
     await client.log.append(Array.from({ length: 100 }, (_, index) => record(name, index % 20, `${index}`)));
-    const wishes = Array.from({ length: 20 }, (_, partition) => ({ topic: name, partition, from: 0 as never, to: partition % 2 ? (3 as never) : null, maxRecords: 4, maxBytes: 1_000_000 }));
+    const wishes = Array.from({ length: 20 }, (_, partition) => ({
+      topic: name,
+      partition,
+      from: 0 as never,
+      to: partition % 2 ? (3 as never) : null,
+      maxRecords: 4,
+      maxBytes: 1_000_000,
+    }));
     const pages = await client.log.pages(wishes);
     expect(pages.map(({ records }) => records.length)).toEqual(wishes.map(({ to }) => (to === null ? 4 : 3)));
     pages.forEach(({ records, begin, end }, partition) => {

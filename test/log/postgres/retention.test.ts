@@ -63,7 +63,10 @@ describe('retention', () => {
     const topic = await newTopic({ ms: 1 });
     const removed = 4_500;
     await client.log.append(Array.from({ length: removed }, (_, index) => record(topic, 0, `${index}`)));
-    await client.database.query(`update log_records r set recorded_at = now() - interval '1 h' from topics t where t.id = r.topic_id and t.name = $1`, [topic]);
+    await client.database.query(
+      `update log_records r set recorded_at = now() - interval '1 h' from topics t where t.id = r.topic_id and t.name = $1`,
+      [topic],
+    );
     expect(await client.log.enforceRetention()).toBe(removed);
     expect([await beginOf(client.log, topic), await endOf(client.log, topic)]).toEqual([removed, removed]);
   });
