@@ -87,5 +87,5 @@ function isDone(step: RebuildProgress): boolean {
 }
 
 function labelOf(step: RebuildProgress): string {
-  return `${step.projection} v${step.version} build ${step.build}`;
+  return `${step.projection} v${step.version} build ${step.number}`;
 }

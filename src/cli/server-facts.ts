@@ -1,11 +1,12 @@
 import type { Queryable } from '../database/database.js';
+import { SILENT_AFTER_SECONDS } from '../modules/projections/processes.js';
 
 const SERVER = `select current_setting('server_version') as version, pg_database_size(current_database()) as bytes`;
 
 const PROCESSES = `
   select id, host, pid, application, versions, started_at, seen_at
   from processes
-  where seen_at > now() - interval '15 seconds'
+  where seen_at > now() - make_interval(secs => ${SILENT_AFTER_SECONDS})
   order by started_at, id`;
 
 /** A process that runs the application and was heard of lately. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type {
   PlanEntry,
@@ -9,7 +10,8 @@ import type {
 } from '../../src/modules/projections/operations.js';
 import type { Build } from '../../src/modules/projections/build.js';
 import { appDatabase, type AppDatabase } from './app-database.js';
-import { appFolder, finished, json, lines, run, start, type RunOptions } from './run-command.js';
+import { compiledApp } from './compiled-app.js';
+import { finished, json, lines, run, start, type RunOptions } from './run-command.js';
 
 type Line = RebuildProgress & {
   readonly done?: boolean;
@@ -24,13 +26,18 @@ const FINES = 40;
 
 describe('projections by command, without a running application', () => {
   let app: AppDatabase;
+  let folder: string;
   let inApp: RunOptions;
 
   beforeAll(async () => {
     app = await appDatabase(FINES);
-    inApp = { env: app.env, cwd: appFolder };
+    folder = await compiledApp();
+    inApp = { env: app.env, cwd: folder };
   });
-  afterAll(() => app.drop());
+  afterAll(async () => {
+    await app.drop();
+    await rm(folder, { recursive: true });
+  });
 
   const projections = async (name: string): Promise<ProjectionStatus> => {
     const { document } = await json<{ readonly projections: readonly ProjectionStatus[] }>(
@@ -145,7 +152,7 @@ describe('projections by command, without a running application', () => {
 
     const again = await run(['projections', 'rebuild', 'payments_per_fine', '--swap', '--json'], inApp);
     expect(again.code, again.stderr).toBe(0);
-    expect(lines<Line>(again).at(-1)?.projections).toMatchObject([{ build: 2, phase: 'swapped' }]);
+    expect(lines<Line>(again).at(-1)?.projections).toMatchObject([{ number: 2, phase: 'swapped' }]);
     expect(statesOf(await projections('payments_per_fine'))).toEqual(['1 standby', '2 live']);
   });
 

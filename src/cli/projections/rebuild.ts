@@ -82,7 +82,7 @@ function summary(steps: readonly RebuildProgress[], seconds: number, handedOver:
   if (steps.length === 0) return 'Nothing to rebuild.';
   return steps
     .map((step) => {
-      const label = `${step.projection} v${step.version} build ${step.build}`;
+      const label = `${step.projection} v${step.version} build ${step.number}`;
       if (step.phase === 'failed') return `${out.color.red(`${label} failed`)}: ${step.error ?? 'see status'}`;
       if (handedOver)
         return `${label} is handed over to the running application; \`npx nest-kappa projections status ${step.projection}\` shows how far it is.`;

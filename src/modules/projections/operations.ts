@@ -33,7 +33,11 @@ export interface PlanEntry {
   readonly changes: readonly string[];
   readonly estimate: { readonly events: number; readonly seconds: number | null; readonly bytes: number | null };
   /** Views, functions and grants of others that stand on the public view, and what a swap does to them. */
-  readonly dependants: readonly { readonly kind: string; readonly name: string; readonly effect: 'kept' | 'restored' | 'refused' }[];
+  readonly dependants: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly effect: 'kept' | 'restored' | 'refused';
+  }[];
   readonly next: string;
 }
 
@@ -43,7 +47,10 @@ export type RebuildPhase = 'waiting' | 'building' | 'indexing' | 'catching-up' |
 export interface RebuildProgress {
   readonly projection: string;
   readonly version: number;
+  /** Id of the build. */
   readonly build: number;
+  /** 1, 2, 3 … within the version: `fines v1 build 2`. */
+  readonly number: number;
   readonly phase: RebuildPhase;
   /** Records read so far and to be read as known now. */
   readonly events: number;
@@ -88,7 +95,11 @@ export interface VerifyResult {
   readonly added: number;
   readonly removed: number;
   readonly changed: number;
-  readonly samples: readonly { readonly key: string; readonly live: Readonly<Record<string, unknown>> | null; readonly candidate: Readonly<Record<string, unknown>> | null }[];
+  readonly samples: readonly {
+    readonly key: string;
+    readonly live: Readonly<Record<string, unknown>> | null;
+    readonly candidate: Readonly<Record<string, unknown>> | null;
+  }[];
 }
 
 /** Operations on projections for an operator's code: what the `kappa projections` command is a thin client of. Injected by its class. */
@@ -98,11 +109,20 @@ export abstract class ProjectionOperations {
   /** Starts and carries out the work from the loaded definitions; ends when all are ready (or swapped). A later call resumes what was killed. */
   abstract rebuild(options: RebuildOptions): AsyncIterable<RebuildProgress>;
   /** Compares the newest candidate (or `build`) with the live build at one position. */
-  abstract verify(name: string, options?: { readonly build?: number; readonly samples?: number; readonly holdMs?: number }): Promise<VerifyResult>;
+  abstract verify(
+    name: string,
+    options?: { readonly build?: number; readonly samples?: number; readonly holdMs?: number },
+  ): Promise<VerifyResult>;
   /** Swaps to the newest ready build of each; several swap as one group, in one transaction. */
-  abstract swap(names: readonly string[], options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean }): Promise<readonly SwapResult[]>;
+  abstract swap(
+    names: readonly string[],
+    options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean },
+  ): Promise<readonly SwapResult[]>;
   /** Back to the newest standby build. @throws KAPPA_BUILD_BEHIND, KAPPA_BUILD_ORPHANED with the distance, unless `stale`. */
-  abstract rollback(names: readonly string[], options?: { readonly stale?: boolean; readonly build?: number }): Promise<readonly SwapResult[]>;
+  abstract rollback(
+    names: readonly string[],
+    options?: { readonly stale?: boolean; readonly build?: number },
+  ): Promise<readonly SwapResult[]>;
   /** Ends standby builds (all of a projection, or one): they project no longer and cannot be rolled back to. */
   abstract retire(name: string, options?: { readonly build?: number }): Promise<readonly Build[]>;
   /** Drops tables of retired, aborted or failed builds. */

@@ -4,7 +4,7 @@ import type { Build, BuildState } from './build.js';
 import type { ProjectionDefinition } from './projection.js';
 
 /** A process says that it runs every two seconds; one that was silent for longer than this has ended or hangs. */
-const SILENT_AFTER_SECONDS = 10;
+export const SILENT_AFTER_SECONDS = 10;
 
 const RUNNING = (schema: string): string => `
   select v.projection, v.version, count(distinct p.id) as processes

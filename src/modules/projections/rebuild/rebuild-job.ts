@@ -50,6 +50,7 @@ export class RebuildJob {
       projection: build.projection,
       version: build.version,
       build: build.id,
+      number: build.number,
       phase: this.phase,
       events,
       eventsTotal,
