@@ -10,13 +10,13 @@ import type { Inject } from '../aggregates/aggregate.js';
 import { CommandExecutor } from '../aggregates/command-executor.js';
 import { Commands } from '../aggregates/command.js';
 import { BuildStore } from '../projections/build-store.js';
-import { ProjectionOperations } from '../projections/operations.js';
+import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
+import { Operations } from '../projections/supervisor/operations.js';
 import { ProjectionEngine } from '../projections/supervisor/supervisor.js';
 import { ProgressWatch } from '../serving/progress-watch.js';
 import { ProjectionReader, type ReadableProjection } from '../serving/projection-reader.js';
 import type { ReaderSource } from '../serving/readers.js';
-import { lateBound } from './late-bound.js';
 import { kappaMigrations } from './migrations.js';
 import type { ResolvedOptions } from './options-check.js';
 import { StopStack } from './stop-stack.js';
@@ -171,9 +171,7 @@ export class KappaRuntime implements ReaderSource {
       application: options.name,
       ...projections,
     });
-    const operations = lateBound(ProjectionOperations, () => {
-      throw new KappaError('KAPPA_NOT_STARTED', 'operations are not there yet');
-    });
+    const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
     return { database, log, commands: options.run.commands ? executor : new NoCommands(), operations, engine, watch };
   }
 
