@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { compile, root } from './build.mjs';
 import { ensureBuilt } from './ensure-built.mjs';
 
-if (!ensureBuilt() || !compile('bench')) process.exit(1);
+if (!(await ensureBuilt()) || !(await compile('bench'))) process.exit(1);
 const main = join(root, 'bench', 'dist', 'main.js');
 process.argv = [process.execPath, main, ...process.argv.slice(2)];
 await import(pathToFileURL(main).href);

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
@@ -17,16 +18,15 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** Written last, so that its time is that of the last whole build. */
 export const stamp = join(root, 'dist', '.built');
 
-/** Builds the package, then the examples against it. Returns whether all compiled; says on stderr what did not. */
-export function build() {
+/** Builds the package, then the examples against it. Resolves to whether all compiled; says on stderr what did not. */
+export async function build() {
   rmSync(stamp, { force: true });
-  if (!compile('tsconfig.build.json')) return false;
+  if (!(await compile('tsconfig.build.json'))) return false;
   mirror(join(root, 'src'), join(root, 'dist'));
   for (const bin of ['dist/cli/bin.js']) if (existsSync(join(root, bin))) chmodSync(join(root, bin), 0o755);
-  for (const example of examples()) {
-    if (!compile(join('examples', example, 'tsconfig.json'))) return false;
-    mirror(join(root, 'examples', example), join(root, 'examples', example, 'dist'));
-  }
+  const compiled = await Promise.all(examples().map((example) => compile(join('examples', example, 'tsconfig.json'))));
+  if (compiled.includes(false)) return false;
+  for (const example of examples()) mirror(join(root, 'examples', example), join(root, 'examples', example, 'dist'));
   linkBench();
   writeFileSync(stamp, '');
   return true;
@@ -48,13 +48,13 @@ function linkBench() {
 
 /**
  * @param {string} project
- * @returns {boolean}
+ * @returns {Promise<boolean>}
  */
-export function compile(project) {
+export async function compile(project) {
   // By its path: another package may bring a `tsc` of another version into node_modules/.bin.
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] });
-  return status === 0;
+  const [code] = await once(spawn(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] }), 'exit');
+  return code === 0;
 }
 
 /**
@@ -83,4 +83,4 @@ function files(folder) {
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = build() ? 0 : 1;
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = (await build()) ? 0 : 1;

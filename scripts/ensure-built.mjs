@@ -5,13 +5,13 @@ import { build, examples, root, stamp } from './build.mjs';
 
 /**
  * Builds where the output is missing or older than a source: `npm install --ignore-scripts` skips the build, an edit outdates
- * it. Returns whether the output stands.
+ * it. Resolves to whether the output stands.
  */
-export function ensureBuilt() {
+export async function ensureBuilt() {
   const sources = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', ...examples().flatMap(sourcesOf)];
   if (existsSync(stamp) && Math.max(...sources.map(newest)) <= statSync(stamp).mtimeMs) return true;
   process.stderr.write('nest-kappa: building\n');
-  if (build()) return true;
+  if (await build()) return true;
   process.stderr.write('nest-kappa: the build failed; mend what stands above and run this again\n');
   return false;
 }
@@ -34,4 +34,4 @@ function newest(path) {
   return Math.max(...[start, ...below].map((file) => statSync(file).mtimeMs));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = ensureBuilt() ? 0 : 1;
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = (await ensureBuilt()) ? 0 : 1;

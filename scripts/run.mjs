@@ -11,7 +11,7 @@ if (file === undefined) {
   process.stderr.write('usage: node scripts/run.mjs <built file> [arguments]\n');
   process.exit(2);
 }
-if (!ensureBuilt()) process.exit(1);
+if (!(await ensureBuilt())) process.exit(1);
 const main = resolve(file);
 process.argv = [process.execPath, main, ...rest];
 await import(pathToFileURL(main).href);

@@ -23,12 +23,12 @@ const isWanted = ({ name }) => wanted.length === 0 || wanted.includes(name);
 
 /** @type {Result[]} */
 const results = [];
-for (const check of checks.filter(isWanted)) results.push(runCheck(check));
+for (const check of checks.filter(isWanted)) results.push(await runCheck(check));
 const chosen = suites.filter(isWanted);
 if (chosen.length > 0) {
   // Child processes of tests run what was built: without a build the suites would test old code.
   const [first] = results;
-  if (first?.name === 'build' ? first.failed === 0 : ensureBuilt()) results.push(...(await runSuites(chosen)));
+  if (first?.name === 'build' ? first.failed === 0 : await ensureBuilt()) results.push(...(await runSuites(chosen)));
   else if (first?.name !== 'build')
     results.push({ name: 'build', budgetSeconds: 0, seconds: 0, passed: 0, failed: 1, skipped: 0 });
 }
@@ -36,15 +36,15 @@ report();
 
 /**
  * @param {{ name: string, budgetSeconds: number }} check
- * @returns {Result}
+ * @returns {Promise<Result>}
  */
-function runCheck({ name, budgetSeconds }) {
+async function runCheck({ name, budgetSeconds }) {
   process.stdout.write(`\n${name}\n`);
   const started = performance.now();
   // Through npm, so that what fails here can be run alone under the same name.
   const ok =
     name === 'build'
-      ? build()
+      ? await build()
       : spawnSync('npm', ['run', '--silent', name], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
   const seconds = (performance.now() - started) / 1000;
   return { name, budgetSeconds, seconds, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };

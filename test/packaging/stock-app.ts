@@ -1,14 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { environment, freePort, listening, root } from './processes.js';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * An application as `nest new` of one major version writes it (less its linter and formatter, which take long to install), with
@@ -97,33 +94,4 @@ function ownAppOfReadme(): string {
   const block = /<!-- run: own-app -->\n```ts\n([\s\S]*?)```/.exec(readme)?.[1];
   if (block === undefined) throw new Error('README.md has no block marked <!-- run: own-app -->');
   return block;
-}
-
-/** This process's environment without what its own test runner put there, and without a database that another test set. */
-function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|DATABASE_URL|KAPPA_|npm_|TEST$|MODE$|DEV$|PROD$|SSR$|BASE_URL$)/.test(name),
-  );
-  return { ...Object.fromEntries(inherited), NO_COLOR: '1', ...more };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, () => resolve()));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
-/** Returns when something answers; another process gives no other signal. */
-async function listening(url: string, check: () => void): Promise<void> {
-  for (;;) {
-    check();
-    try {
-      await fetch(url);
-      return;
-    } catch {
-      await delay(50);
-    }
-  }
 }

@@ -1,0 +1,35 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const OF_THE_TEST_RUN =
+  /^(VITEST|NODE_ENV|NODE_OPTIONS|DATABASE_URL|KAPPA_|INIT_CWD|npm_|TEST$|MODE$|DEV$|PROD$|SSR$|BASE_URL$)/;
+
+/** This process's environment without what its own test run put there, and without a database that somebody named for it. */
+export function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !OF_THE_TEST_RUN.test(name));
+  return { ...Object.fromEntries(inherited), NO_COLOR: '1', ...more };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** Returns when something answers; another process gives no other signal. `check` throws when it never will. */
+export async function listening(url: string, check: () => void): Promise<void> {
+  for (;;) {
+    check();
+    try {
+      await fetch(url);
+      return;
+    } catch {
+      await delay(50);
+    }
+  }
+}
