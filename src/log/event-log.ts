@@ -135,8 +135,9 @@ export interface JoinOptions {
 
 /**
  * Membership of a group. Its heartbeat goes on in the background; assignment changes only inside `poll`, so that the caller is
- * never in the middle of a batch. A member that does not poll for longer than the session timeout loses its partitions:
- * leases are for liveness, epochs are for safety.
+ * never in the middle of a batch. A member whose heartbeat stops for longer than the session timeout (10 s by default) loses its
+ * partitions, and so does one that lives but does not poll for far longer (minutes): leases are for liveness, epochs are for
+ * safety.
  */
 export interface GroupMember {
   readonly assignment: readonly PartitionKey[];

@@ -1,4 +1,4 @@
-import { asRetriable } from '../../database/database-errors.js';
+import { asRetriable, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
@@ -52,6 +52,7 @@ export interface PostgresLogOptions {
   readonly onBackgroundError?: (error: unknown) => void;
 }
 
+const UNDEFINED_TABLE = '42P01';
 const IDENTITY = 'select cluster from log_identity';
 
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
@@ -103,7 +104,9 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   async identity(): Promise<LogIdentity> {
     if (this.#identity) return this.#identity;
     const { rows } = await this.database.query<{ cluster: string }>(IDENTITY).catch((error: unknown) => {
-      throw asRetriable(error, 'the look at the log');
+      throw sqlState(error) === UNDEFINED_TABLE
+        ? noLog(this.database.schema, error)
+        : asRetriable(error, 'the look at the log');
     });
     const cluster = rows[0]?.cluster;
     if (cluster === undefined) {
@@ -210,4 +213,12 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     }, intervalMs);
     this.#retentionTimer.unref();
   }
+}
+
+function noLog(schema: string, cause: unknown): KappaError {
+  return new KappaError('KAPPA_SCHEMA_BEHIND', `schema ${schema} holds no log`, {
+    facts: { schema },
+    nextStep: 'Run `nest-kappa database migrate`, or correct database.schema.',
+    cause,
+  });
 }

@@ -34,12 +34,11 @@ function clientConfig(): string {
   return JSON.stringify({ connectionString: test.test.url, options });
 }
 
-/** A connection without any of our settings, as an application's own. */
+/** A connection without any of our settings, as an application's own: not even the schema is in its search path. */
 async function connect(): Promise<pg.Client> {
   const other = new pg.Client({ connectionString: test.test.url });
   others.push(other);
   await other.connect();
-  await other.query('set search_path to kappa');
   return other;
 }
 
@@ -48,7 +47,7 @@ async function appendedUncommitted(text: string, settings = ''): Promise<pg.Clie
   const other = await connect();
   await other.query(settings);
   await other.query('begin');
-  await other.query(`select append_records('{1}', '{0}', '{1}', $1, array[convert_to($2, 'UTF8')], '{"{}"}', '{null}')`, [
+  await other.query(`select kappa.append_records('{1}', '{0}', '{1}', $1, array[convert_to($2, 'UTF8')], '{"{}"}', '{null}')`, [
     [text],
     text,
   ]);
@@ -153,12 +152,12 @@ describe('the order of a partition', () => {
 
   it('is kept by inserts alone: no row is updated that a foreign snapshot could make slow', async () => {
     const foreign = await connect();
-    await foreign.query('begin isolation level repeatable read; select count(*) from log_records');
+    await foreign.query('begin isolation level repeatable read; select count(*) from kappa.log_records');
     const appender = await connect();
     await appender.query('begin');
     for (let round = 0; round < 50; round++) {
       await appender.query(
-        `select append_records('{1,1}', '{0,1}', '{1,2}', '{a,b,c}', '{a,b,c}', '{"{}","{}","{}"}', '{null,null,null}')`,
+        `select kappa.append_records('{1,1}', '{0,1}', '{1,2}', '{a,b,c}', '{a,b,c}', '{"{}","{}","{}"}', '{null,null,null}')`,
       );
     }
     const { rows } = await appender.query<{ relname: string; inserted: number; changed: number }>(`
@@ -169,12 +168,12 @@ describe('the order of a partition', () => {
 
   it('is found by the index, also with plans that were made while the table was small', async () => {
     const appender = await connect();
-    const append = () => appender.query(`select append_records('{1}', '{0}', '{1}', '{a}', '{a}', '{"{}"}', '{null}')`);
+    const append = () => appender.query(`select kappa.append_records('{1}', '{0}', '{1}', '{a}', '{a}', '{"{}"}', '{null}')`);
     for (let round = 0; round < 3; round++) await append();
-    await appender.query('analyze log_records');
+    await appender.query('analyze kappa.log_records');
     for (let round = 0; round < 10; round++) await append();
     await appender.query(`
-      insert into log_records ("offset", recorded_at, topic_id, partition, headers)
+      insert into kappa.log_records ("offset", recorded_at, topic_id, partition, headers)
       select n, now(), 1, 0, '{}' from generate_series(1000, 20000) n`);
     await appender.query('begin');
     for (let round = 0; round < 10; round++) await append();
