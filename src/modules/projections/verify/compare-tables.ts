@@ -10,11 +10,14 @@ export type TableDifference = Pick<VerifyResult, 'rowsLive' | 'rowsCandidate' | 
 export interface CompareOptions {
   /** Differing rows to show at most. */
   readonly samples: number;
+  /** Rows the first range has; later ones take what fits a short snapshot. Default 20,000. */
+  readonly rangeRows?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Rows a range begins with; it grows and shrinks so that a range takes a fraction of the longest snapshot we allow ourselves. */
 const FIRST_RANGE_ROWS = 20_000;
+const SMALLEST_RANGE_ROWS = 100;
 const LARGEST_RANGE_ROWS = 500_000;
 const RANGE_MS = 700;
 const LONGEST_SNAPSHOT_MS = 5_000;
@@ -35,14 +38,14 @@ export async function compareTables(
   const sql = compareStatements(database.schema, live, candidate);
   const total = { rowsLive: 0, rowsCandidate: 0, added: 0, removed: 0, changed: 0 };
   const samples: VerifyResult['samples'][number][] = [];
-  let rows = FIRST_RANGE_ROWS;
+  let rows = options.rangeRows ?? FIRST_RANGE_ROWS;
   for (let from: Key | null = null; ;) {
     options.signal?.throwIfAborted();
     const started = performance.now();
     const range = await inShortSnapshot(database, (on) =>
       compareRange(on, sql, from, rows, options.samples - samples.length),
     ).catch((error: unknown) => {
-      if (sqlState(error) !== '57014' || rows <= 100) throw error;
+      if (sqlState(error) !== '57014' || rows <= SMALLEST_RANGE_ROWS) throw error;
       return null;
     });
     const tookMs = performance.now() - started;
@@ -52,8 +55,14 @@ export async function compareTables(
       if (range.end === null) return { ...total, samples };
       from = range.end;
     }
-    rows = Math.round(Math.min(LARGEST_RANGE_ROWS, Math.max(100, rows * Math.min(2, Math.max(0.25, RANGE_MS / tookMs)))));
+    rows = nextRange(rows, RANGE_MS / tookMs);
   }
+}
+
+/** At most twice and at least a quarter of the last one. */
+function nextRange(rows: number, factor: number): number {
+  const wanted = Math.round(rows * Math.min(2, Math.max(0.25, factor)));
+  return Math.min(LARGEST_RANGE_ROWS, Math.max(Math.min(SMALLEST_RANGE_ROWS, rows), wanted));
 }
 
 async function inShortSnapshot<T>(database: Database, work: (on: Queryable) => Promise<T>): Promise<T> {

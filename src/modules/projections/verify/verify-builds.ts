@@ -120,7 +120,7 @@ async function notReached(
   });
   return new KappaError(
     'KAPPA_VERIFY_NOT_REACHED',
-    `${late.map(({ build, position, wanted }) => `${build} stands at ${position} and did not come to ${wanted}`).join('; ')}`,
+    late.map(({ build, position, wanted }) => `${build} stands at ${position} and did not come to ${wanted}`).join('; '),
     {
       facts: { builds: late },
       nextStep:
