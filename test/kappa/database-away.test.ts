@@ -114,6 +114,17 @@ describe('a database that is away', () => {
     const row = await untilItHappens(() => reader.get('steady', { at: position, timeoutMs: 20_000 }));
     expect(row).toMatchObject({ cents: 3 });
   });
+
+  // Last: whoever comes next waits until the session of the group's vanished member has run out.
+  it('does not keep an application from being stopped while it runs', async () => {
+    runtime = await openKappa({ database: { url: server.url } }, definitions, { env: {}, inject });
+    const { position } = await runtime.commands.execute(new OpenAccount('stopped', 'Ann'));
+    await runtime.reader(Balances).waitFor(position);
+    await server.stop();
+    await runtime.stop();
+    runtime = null;
+    server = await startEmbeddedPostgres({ dataDir: folder });
+  });
 });
 
 describe('a start that fails half-way', () => {

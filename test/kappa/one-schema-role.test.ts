@@ -26,7 +26,10 @@ class ItemRow {
   @PrimaryColumn('text') id!: string;
   @Column('int') n!: number;
 }
-const itemsV1 = projection({ name: 'item_sums', version: 1, from: [items], table: ItemRow }).on(Added, (row, { stream, data }) => ({ id: stream.id, n: (row?.n ?? 0) + data.n }));
+const itemsV1 = projection({ name: 'item_sums', version: 1, from: [items], table: ItemRow }).on(
+  Added,
+  (row, { stream, data }) => ({ id: stream.id, n: (row?.n ?? 0) + data.n }),
+);
 
 it('needs no more than CREATE in one schema when tables and views share it', async () => {
   const test = await createTestDatabase();
@@ -39,7 +42,10 @@ it('needs no more than CREATE in one schema when tables and views share it', asy
   const url = new URL(test.url);
   url.username = role;
   url.password = 'secret';
-  const kappa = await openKappa({ database: { url: url.href, schema: 'shop', viewSchema: 'shop' } }, { aggregates: [item], projections: [itemsV1] });
+  const kappa = await openKappa(
+    { database: { url: url.href, schema: 'shop', viewSchema: 'shop' } },
+    { aggregates: [item], projections: [itemsV1] },
+  );
   try {
     const { position } = await kappa.commands.execute(new Add('a', 2));
     expect(await kappa.reader(itemsV1).get('a', { at: position })).toEqual({ id: 'a', n: 2 });
