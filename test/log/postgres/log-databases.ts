@@ -25,6 +25,10 @@ export class LogDatabase {
     return LogDatabase.#migrated(await createTestDatabase(), 'kappa');
   }
 
+  static in(test: TestDatabase): Promise<LogDatabase> {
+    return LogDatabase.#migrated(test, 'kappa');
+  }
+
   /** Another log in another schema of the same database. */
   static beside(other: LogDatabase, schema: string): Promise<LogDatabase> {
     return LogDatabase.#migrated(other.test, schema);
@@ -41,9 +45,9 @@ export class LogDatabase {
     const proxy = await PostgresProxy.start(this.test.url);
     const database = new Database({ url: proxy.url, schema: this.schema });
     const log = new PostgresLog(database, { retentionIntervalMs: 0, ...options });
-    await log.start();
     const client = { log, database, proxy };
     this.#clients.push(client);
+    await log.start();
     return client;
   }
 
