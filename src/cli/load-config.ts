@@ -78,13 +78,14 @@ function refuseStarter(file: string): void {
   });
 }
 
-let typeScriptInstalled = false;
-
 async function importFile(file: string): Promise<object> {
   try {
-    if (!typeScriptInstalled) installTypeScript();
-    typeScriptInstalled = true;
-    if (isOwnTypeScript(file) && formatOf(file) === 'commonjs') return createRequire(file)(file) as object;
+    if (isOwnTypeScript(file)) {
+      // What every configuration imports is loaded first, for on Node 20 each import costs a round trip once hooks are there.
+      await import('../index.js');
+      installTypeScript();
+      if (formatOf(file) === 'commonjs') return createRequire(file)(file) as object;
+    }
     return (await import(pathToFileURL(file).href)) as object;
   } catch (error) {
     throw importError(error, file);

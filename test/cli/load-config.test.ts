@@ -16,7 +16,7 @@ const withPaths = (text: string): string => text.replace(/'\.\/money(\.js)?'/, "
 
 const BOTH = ['fines', 'payments_per_fine'];
 
-describe('loading the definitions of an application', () => {
+describe('loading the definitions of an application', { timeout: 120_000 }, () => {
   let base: AppDatabase;
   const folders: string[] = [];
 

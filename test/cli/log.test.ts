@@ -21,7 +21,7 @@ interface Failure {
   readonly error: { readonly code: string; readonly message: string };
 }
 
-describe('looking at database and log', () => {
+describe('looking at database and log', { timeout: 120_000 }, () => {
   let app: AppDatabase;
   const FINES = 30;
 

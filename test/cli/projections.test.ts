@@ -24,7 +24,7 @@ interface Failure {
 
 const FINES = 40;
 
-describe('projections by command, without a running application', () => {
+describe('projections by command, without a running application', { timeout: 120_000 }, () => {
   let app: AppDatabase;
   let folder: string;
   let inApp: RunOptions;
