@@ -27,10 +27,12 @@ const CLIENT = `
 import { startEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 const said = (what) => process.stdout.write(JSON.stringify(what) + '\\n');
 process.on('SIGINT', () => undefined);
+let leave = () => undefined;
+process.on('SIGTERM', () => leave());
 try {
   const server = await startEmbeddedPostgres({ ...JSON.parse(process.argv[2]), onStart: (line) => said({ line }) });
+  leave = () => server.stop().then(() => process.exit(0));
   said({ url: server.url, startedHere: server.startedHere });
-  process.on('SIGTERM', () => server.stop().then(() => process.exit(0)));
   setInterval(() => undefined, 60_000);
 } catch (error) {
   said({ code: error.code ?? error.name, message: error.message });
