@@ -1,6 +1,7 @@
 import { KappaError } from '../kernel/errors.js';
 import { sqlState } from './database-errors.js';
-import { SESSION_SETTINGS, type Queryable } from './database.js';
+import type { Queryable } from './database.js';
+import { SESSION_SETTINGS } from './session-settings.js';
 
 const OLDEST = 140_000;
 

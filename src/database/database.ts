@@ -1,7 +1,9 @@
 import pg from 'pg';
 import { KappaError, UnknownOutcomeError } from '../kernel/errors.js';
+import { checkServer } from './check-server.js';
 import { isConnectionError } from './database-errors.js';
 import { quoteIdentifier } from './identifiers.js';
+import { SESSION_SETTINGS } from './session-settings.js';
 import { systemTypes } from './system-types.js';
 
 export interface DatabaseOptions {
@@ -34,23 +36,6 @@ export interface Connection extends Queryable {
   /** `true` closes the connection instead of giving it back. */
   release(destroy?: boolean): void;
 }
-
-/**
- * A stopped process must not hold a lock for ever (TRAPS 1c): the server ends what idles in a transaction, a lock is waited for
- * with a bound, and a dead peer is noticed by keepalives.
- */
-export const SESSION_SETTINGS = {
-  idle_in_transaction_session_timeout: '5000',
-  lock_timeout: '4000',
-  tcp_keepalives_idle: '5',
-  tcp_keepalives_interval: '2',
-  tcp_keepalives_count: '3',
-  TimeZone: 'UTC',
-  DateStyle: 'ISO',
-  IntervalStyle: 'iso_8601',
-  extra_float_digits: '1',
-  default_transaction_isolation: 'read committed',
-} as const;
 
 /** PostgreSQL as all parts use it: one pool, session settings that keep a stopped process harmless, our schema in front. */
 export class Database {
@@ -94,7 +79,6 @@ export class Database {
    * @throws KAPPA_DATABASE_UNREACHABLE, KAPPA_DATABASE_TOO_OLD, KAPPA_POOLER_DROPS_SETTINGS
    */
   async start(): Promise<void> {
-    const { checkServer } = await import('./check-server.js');
     await checkServer(this);
   }
 

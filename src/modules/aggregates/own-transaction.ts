@@ -1,5 +1,5 @@
 import { asRetriable, sqlState } from '../../database/database-errors.js';
-import { SESSION_SETTINGS } from '../../database/database.js';
+import { SESSION_SETTINGS } from '../../database/session-settings.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes } from './append-statement.js';
