@@ -8,7 +8,7 @@ function made(text: string): object {
 
 const method = (text: string, name = 'm'): object => (made(`{ ${text} }`) as Record<string, object>)[name] ?? {};
 const classMethod = (text: string, name = 'm'): object =>
-  ((made(`class { ${text} }`) as { prototype: Record<string, object> }).prototype[name] ?? {});
+  (made(`class { ${text} }`) as { prototype: Record<string, object> }).prototype[name] ?? {};
 
 const BASE = '(s, e) => ({ ...s, sum: s.sum + e.data.n })';
 
