@@ -47,7 +47,7 @@ describe('the import rule', () => {
       'src/log/one.ts': using('../kernel/one.js').replace('two', 'one'),
       'src/modules/aggregates/two.ts': using('../../log/one.js'),
       'src/modules/kappa.module.ts': value,
-      'src/cli/three.ts': using('../modules/kappa.module.js'),
+      'src/cli/three.ts': `import { two } from '../index.js';\nexport const three = two;`,
       'examples/shop/main.ts': `import { two } from 'nest-kappa';\nexport const three = two;`,
     });
     expect(found).toEqual([]);
@@ -78,7 +78,7 @@ describe('the import rule', () => {
       'src/log/of-a-folder-without-number.ts': using('../novelty/one.js'),
       'src/index.ts': using('./cli/one.js'),
       'src/cli/one.ts': value,
-      'src/cli/from-the-index.ts': `import { two } from '../index.js';\nexport const three = two;`,
+      'src/testing/from-the-index.ts': `import { two } from '../index.js';\nexport const three = two;`,
       'examples/shop/main.ts': using('../../src/kernel/one.js'),
       'examples/fines/main.ts': `import { two } from '../shop/main.js';\nexport const three = two;`,
     });
@@ -98,7 +98,7 @@ describe('the import rule', () => {
         'src/database/undeclared.ts only-declared-packages',
         'src/log/of-a-folder-without-number.ts every-folder-has-a-number',
         'src/index.ts index-shows-modules-only',
-        'src/cli/from-the-index.ts entry-points-are-for-the-outside',
+        'src/testing/from-the-index.ts entry-points-are-for-the-outside',
         'examples/shop/main.ts examples-use-public-names',
         'examples/fines/main.ts examples-stand-alone',
       ].sort(),
