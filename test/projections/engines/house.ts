@@ -47,6 +47,8 @@ export interface House extends RebuildContext {
   rebuildUntil(request: RebuildRequest, events: number): Promise<void>;
   /** Where the build's progress stands. */
   standsAt(work: BuildWork): Promise<Position>;
+  /** Waits until the build stands further on than now, or at the end. */
+  movedOn(work: BuildWork): Promise<void>;
   /** Waits until the runners of this process own this many partitions, all together. */
   assigned(partitions: number): Promise<void>;
   /** Waits until the engines of this process have looked at builds or progress this often. */
@@ -188,6 +190,15 @@ export async function house(url: string): Promise<House> {
       }
     },
     standsAt: async (work) => positionOf(await builds.progress(work.build.id)),
+    movedOn: async (work) => {
+      const before = sumOf(await self.standsAt(work));
+      const ends = (await Promise.all(work.plan.topics.map((name) => log.offsets(name)))).flat();
+      const end = ends.reduce((sum, each) => sum + each.end, 0);
+      await until(async () => {
+        const now = sumOf(await self.standsAt(work));
+        return now > before || now >= end;
+      });
+    },
     assigned: async (partitions) => {
       while (runners.reduce((sum, runner) => sum + runner.assignment.length, 0) !== partitions) await soon();
     },
@@ -233,6 +244,10 @@ async function until<T>(look: () => Promise<T>): Promise<NonNullable<T>> {
     if (found) return found;
     await soon();
   }
+}
+
+export function sumOf(position: Position): number {
+  return Object.values(position).reduce((sum, next) => sum + next, 0);
 }
 
 function soon(ms = 10): Promise<void> {

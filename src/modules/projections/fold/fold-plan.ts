@@ -7,6 +7,7 @@ import type { TopicName } from '../../../kernel/names.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { ProjectionDefinition, ProjectionHandler, RawContext, Row, RowKey } from '../projection.js';
 import type { RowCodec } from '../table.js';
+import type { DecodedRecords } from './decoded-records.js';
 import { EventFailure } from './event-failure.js';
 import { deepFreeze } from '../../../kernel/deep-freeze.js';
 import type { FoldSteps } from './fold-steps.js';
@@ -24,7 +25,7 @@ export class FoldPlan {
   /** Rows may be touched by several partitions: some handler names its own key, or there are several topics, or a raw handler. */
   readonly shared: boolean;
   readonly hasRaw: boolean;
-  readonly #handlers: ReadonlyMap<string, readonly ProjectionHandler[]>;
+  readonly #handlers: ReadonlyMap<string, HandledType>;
   readonly #decoder: EventDecoder;
   readonly #streamKeys: StreamKeys | null;
   readonly #freeze: boolean;
@@ -41,10 +42,10 @@ export class FoldPlan {
     this.topics = definition.from.map((topic) => topic.name);
     this.hasRaw = handlers.some((handler) => handler.run.kind === 'raw');
     this.shared = this.hasRaw || definition.from.length > 1 || handlers.some((handler) => handler.key !== null);
-    this.#handlers = byType(handlers);
     const declared = new Map<string, AnyEvent>(
       definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
     );
+    this.#handlers = byType(handlers, declared);
     this.#decoder = new EventDecoder([...declared.values()], payloads);
     this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold')
       ? new StreamKeys(definition, codec.table.key)
@@ -60,17 +61,18 @@ export class FoldPlan {
 
   /**
    * First pass: decodes the record, finds the keys of its rows and adds its steps. Adds nothing for a type without handlers.
+   * `decoded`: what other plans have decoded of the same records.
    * @throws EventFailure; the steps are then as before.
    */
-  gather(record: LogRecord, rows: RowWindow, steps: FoldSteps): void {
+  gather(record: LogRecord, rows: RowWindow, steps: FoldSteps, decoded: DecodedRecords | null = null): void {
     const type = record.headers[HEADER.type];
-    const handlers = type === undefined ? undefined : this.#handlers.get(type);
-    if (handlers === undefined && type !== undefined) return;
+    const handled = type === undefined ? undefined : this.#handlers.get(type);
+    if (handled === undefined && type !== undefined) return;
     const start = steps.length;
     try {
-      const event = this.#decoder.decode(record);
+      const event = this.#decode(record, handled?.declared ?? null, decoded);
       this.#checkTenant(event);
-      for (const handler of handlers ?? []) {
+      for (const handler of handled?.handlers ?? []) {
         if (handler.run.kind === 'raw') steps.add(record, event, handler.run, null);
         else if (handler.key === null) this.#addStreamStep(record, event, handler, rows, steps);
         else this.#addKeySteps(record, event, handler.key(event), handler, rows, steps);
@@ -79,6 +81,16 @@ export class FoldPlan {
       steps.length = start;
       throw new EventFailure(record, error);
     }
+  }
+
+  #decode(record: LogRecord, declared: AnyEvent | null, decoded: DecodedRecords | null): AnyRecorded {
+    const known = declared && decoded?.get(record, declared);
+    if (known) return known;
+    const event = this.#decoder.decode(record);
+    // Handlers and projections see one payload: none may change it for the others.
+    if (this.#freeze) deepFreeze(event.data);
+    if (declared) decoded?.set(record, declared, event);
+    return event;
   }
 
   /**
@@ -234,14 +246,23 @@ export class FoldPlan {
   }
 }
 
-function byType(handlers: readonly ProjectionHandler[]): ReadonlyMap<string, readonly ProjectionHandler[]> {
-  const map = new Map<string, ProjectionHandler[]>();
-  for (const handler of handlers) {
-    const known = map.get(handler.type);
-    if (known) known.push(handler);
-    else map.set(handler.type, [handler]);
-  }
-  return map;
+/** An event type that somebody handles. */
+interface HandledType {
+  readonly declared: AnyEvent | null;
+  readonly handlers: readonly ProjectionHandler[];
+}
+
+function byType(
+  handlers: readonly ProjectionHandler[],
+  declared: ReadonlyMap<string, AnyEvent>,
+): ReadonlyMap<string, HandledType> {
+  const types = [...new Set(handlers.map((handler) => handler.type))];
+  return new Map(
+    types.map((type) => [
+      type,
+      { declared: declared.get(type) ?? null, handlers: handlers.filter((handler) => handler.type === type) },
+    ]),
+  );
 }
 
 /** Steps of one event stand together: undoes those of the event of step `failed` that ran. */

@@ -4,6 +4,7 @@ import { partitionKey, type PartitionKey, type Position } from '../../../kernel/
 import type { LogBatch } from '../../../log/event-log.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import { buildLabel, type Claim, type ProgressMove } from '../build.js';
+import type { DecodedRecords } from '../fold/decoded-records.js';
 import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
@@ -80,18 +81,18 @@ export class BulkBuild {
    * Folds what is new to it in this batch.
    * @throws EventFailure with all before that event folded, and nothing of it.
    */
-  async take(batch: LogBatch): Promise<void> {
+  async take(batch: LogBatch, decoded: DecodedRecords | null = null): Promise<void> {
     const checkpoint = this.#checkpoints.get(partitionKey(batch.topic, batch.partition));
     if (!checkpoint || batch.next <= checkpoint.scanned) return;
     const { scanned } = checkpoint;
     const first = batch.records.findIndex((record) => record.offset >= scanned);
     const records = first <= 0 ? (first < 0 ? [] : batch.records) : batch.records.slice(first);
     if (this.work.plan.hasRaw) await this.#takeRaw(checkpoint, records, batch.next);
-    else await this.#fold(checkpoint, records);
+    else await this.#fold(checkpoint, records, decoded);
     checkpoint.scanned = batch.next;
   }
 
-  async #fold(checkpoint: Checkpoint, records: readonly LogRecord[]): Promise<void> {
+  async #fold(checkpoint: Checkpoint, records: readonly LogRecord[], decoded: DecodedRecords | null): Promise<void> {
     const { plan, table } = this.work;
     const rows = this.#rows;
     const steps = this.#steps;
@@ -99,7 +100,13 @@ export class BulkBuild {
     steps.clear();
     let failure: EventFailure | null = null;
     try {
-      for (const record of records) plan.gather(record, rows, steps);
+      for (const record of records) {
+        plan.gather(record, rows, steps, decoded);
+        // As long as all rows are in memory an event is folded at once, and is garbage before it grows old.
+        if (rows.unread.length > 0) continue;
+        plan.fold(steps, 0, steps.length);
+        steps.clear();
+      }
     } catch (error) {
       if (!(error instanceof EventFailure)) throw error;
       failure = error;

@@ -2,6 +2,7 @@ import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
+import { DecodedRecords } from '../fold/decoded-records.js';
 import { buildError, EventFailure } from '../fold/event-failure.js';
 import { pause } from '../runner/backoff.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
@@ -50,6 +51,7 @@ export async function bulkPass(
     signal,
   });
   const at: Record<PartitionKey, number> = { ...from };
+  const decoded = jobs.length > 1 ? new DecodedRecords() : null;
   for await (const batch of readAhead(batches, AHEAD)) {
     if (signal.aborted) return;
     const key = partitionKey(batch.topic, batch.partition);
@@ -58,8 +60,9 @@ export async function bulkPass(
     for (const job of jobs) {
       // One that must read something before this batch again waits for the next pass.
       if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
-        await guarded(context, job, to, signal, () => job.bulk.take(batch));
+        await guarded(context, job, to, signal, () => job.bulk.take(batch, decoded));
     }
+    decoded?.clear();
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
