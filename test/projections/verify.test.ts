@@ -169,9 +169,14 @@ describe('a verification', () => {
     );
   });
 
-  it('is of a table whose rows stand in the order of their bytes', async () => {
-    const build = await scene.build('fines', { table, rows: ['b', 'A', 'é', 'a', 'Z'].map((id) => ({ id, paid: '1.00' })) });
+  it('is of tables whose keys are sorted by bytes, whatever the locale of the database', async () => {
+    const build = await scene.build('fines', { rows: ['b', 'A', 'é', 'a', 'Z'].map((id) => ({ id, paid: '1.00' })) });
     const { rows } = await scene.database.query<{ id: string }>(`select id from "${build.tableName}" order by id`);
     expect(rows.map((row) => row.id)).toEqual(['A', 'Z', 'a', 'b', 'é']);
+    const { rows: columns } = await scene.database.query(
+      `select attcollation::regcollation::text as collation from pg_attribute where attrelid = $1::regclass and attname = 'id'`,
+      [build.tableName],
+    );
+    expect(columns).toEqual([{ collation: '"C"' }]);
   });
 });

@@ -4,6 +4,9 @@ const MS_PER_MINUTE = 60_000;
 const MS_PER_HOUR = 3_600_000;
 const MS_PER_DAY = 86_400_000;
 
+/** Two digits of every number below a hundred. */
+const TWO: readonly string[] = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'));
+
 /** 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z: what ISO 8601 writes with four digits. */
 const FIRST_MS = -62_135_596_800_000;
 const LAST_MS = 253_402_300_799_999;
@@ -46,7 +49,7 @@ export const timeCodec: ValueCodec = textCodec("a time of day as text, like '13:
   const time = clockOf(text, 0);
   if (time?.end !== text.length) return undefined;
   const whole = time.hasSeconds ? text.slice(0, 8) : `${text.slice(0, 5)}:00`;
-  return time.micros === 0 ? whole : `${whole}.${trimZeros(String(time.micros).padStart(6, '0'))}`;
+  return time.micros === 0 ? whole : `${whole}.${trimZeros(microsText(time.micros))}`;
 });
 
 function canonicalTimestamp(text: string, withOffset: boolean): string | undefined {
@@ -61,11 +64,12 @@ function canonicalTimestamp(text: string, withOffset: boolean): string | undefin
     // Nothing to shift: what stands there is kept, and returned as it is when it is whole.
     if (text.length === 26 + suffix.length && text[10] === 'T' && (!withOffset || text[26] === 'Z')) return text;
     const clock = time.hasSeconds ? text.slice(11, 19) : `${text.slice(11, 16)}:00`;
-    return `${text.slice(0, 10)}T${clock}.${String(time.micros).padStart(6, '0')}${suffix}`;
+    return `${text.slice(0, 10)}T${clock}.${microsText(time.micros)}${suffix}`;
   }
   const ms = day * MS_PER_DAY + time.ms - offsetMs;
   if (ms < FIRST_MS || ms > LAST_MS) return undefined;
-  return `${new Date(ms).toISOString().slice(0, 19)}.${String(time.micros).padStart(6, '0')}${suffix}`;
+  const shifted = Math.floor(ms / MS_PER_DAY);
+  return `${dateOf(shifted)}T${clockText((ms - shifted * MS_PER_DAY) / 1000)}.${microsText(time.micros)}${suffix}`;
 }
 
 /** PostgreSQL's own text (DateStyle ISO, time zone UTC): `2000-01-31 12:30:00.5+00`. What a raw handler wrote otherwise (infinity, BC) stays as it is. */
@@ -89,6 +93,32 @@ function dayOf(text: string): number | null {
   const yearOfEra = y - era * 400;
   const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
   return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+}
+
+/** The date of a day since 1970, `2000-01-31`; the way back of {@link dayOf} (Hinnant, civil_from_days). */
+function dateOf(day: number): string {
+  const z = day + 719_468;
+  const era = Math.floor(z / 146_097);
+  const dayOfEra = z - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const date = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1;
+  return `${TWO[Math.floor(year / 100)] ?? ''}${TWO[year % 100] ?? ''}-${TWO[month] ?? ''}-${TWO[date] ?? ''}`;
+}
+
+/** Seconds of a day as `13:30:00`. */
+function clockText(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  return `${TWO[Math.floor(minutes / 60)] ?? ''}:${TWO[minutes % 60] ?? ''}:${TWO[seconds % 60] ?? ''}`;
+}
+
+function microsText(micros: number): string {
+  return micros === 0 ? '000000' : String(micros).padStart(6, '0');
 }
 
 function daysIn(year: number, month: number): number {
