@@ -5,7 +5,9 @@ import { KappaModule } from 'nest-kappa';
 import { talliesV1, talliesV2, talliesV3 } from './tally.js';
 
 /** A worker whose code contains the versions that VERSIONS names. */
-const versions = (process.env['VERSIONS'] ?? '1').split(',').map((version) => ({ 1: talliesV1, 2: talliesV2, 3: talliesV3 })[version]!);
+const versions = (process.env['VERSIONS'] ?? '1')
+  .split(',')
+  .map((version) => ({ 1: talliesV1, 2: talliesV2, 3: talliesV3 })[version]!);
 
 @Module({ imports: [KappaModule.forRoot({ run: { projections: true } }), KappaModule.forFeature({ projections: versions })] })
 class AppModule {}

@@ -26,18 +26,26 @@ describe('a redeploy under load', () => {
       let a = await Child.start(PROJECTING, old);
       const serving = await Child.start<Served>(SERVING, env);
       const b = await Child.start(PROJECTING, { ...env, VERSIONS: '1,2,3' });
-      const kappa = await openKappa({ database: { url: test.url } }, { aggregates: [tally], projections: [talliesV1, talliesV2, talliesV3] }, { engines: false });
+      const kappa = await openKappa(
+        { database: { url: test.url } },
+        { aggregates: [tally], projections: [talliesV1, talliesV2, talliesV3] },
+        { engines: false },
+      );
       const { operations } = kappa;
       const sql = new pg.Client({ connectionString: test.url });
       await sql.connect();
       const stopping = new AbortController();
-      const view = new Watch(async () => ({ rows: (await sql.query<{ id: string; label: string; sum: number }>('select id, label, sum from public.tallies')).rows, version: null }));
+      const view = new Watch(async () => ({
+        rows: (await sql.query<{ id: string; label: string; sum: number }>('select id, label, sum from public.tallies')).rows,
+        version: null,
+      }));
       const watching = view.run(stopping.signal);
       const swaps: SwapResult[] = [];
       try {
         for (let round = 0; round < ROUNDS + ROUNDS_WITH_A_NEW_COLUMN; round += 1) {
           const version = round < ROUNDS ? 2 : 3;
-          for await (const progress of operations.rebuild({ projections: [`tallies@${version}`] })) expect(progress.error).toBeNull();
+          for await (const progress of operations.rebuild({ projections: [`tallies@${version}`] }))
+            expect(progress.error).toBeNull();
           swaps.push(...(await operations.swap(['tallies'], { version })));
           expect(await a.finish()).toBeNull();
           swaps.push(...(await operations.rollback(['tallies'])));
@@ -59,6 +67,7 @@ describe('a redeploy under load', () => {
         expect(watched).toMatchObject({ failed: 0, mixed: 0, lost: 0, firstProblem: null });
         expect(watched?.changes).toBeGreaterThan(0);
       }
+      await kappa.reader(talliesV1).waitFor(served?.position ?? {}, { timeoutMs: 30_000 });
       await kappa.stop();
       await Promise.all([a.finish(), b.finish()]);
       const { rows } = await sql.query<{ sum: string }>('select sum(sum) from public.tallies');

@@ -1,13 +1,15 @@
 import 'reflect-metadata';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Commands, InjectReader, KappaModule, KappaRestModule, Reader } from 'nest-kappa';
+import { Commands, InjectReader, KappaModule, KappaRestModule, latest, Reader, type Position } from 'nest-kappa';
 import { Watch, type Watched } from './watch.js';
 import { Count, Tallies, tally, TALLIES, talliesV1, type TallyRow } from './tally.js';
 
 /** What the process saw while it wrote, read through its Reader and asked its own REST, as fast as it could. */
 export interface Served {
   readonly appended: number;
+  /** After the last append. */
+  readonly position: Position;
   readonly reader: Watched;
   readonly rest: Watched;
 }
@@ -36,10 +38,12 @@ const url = `${await app.getUrl()}/api/tallies?limit=100`;
 const { commands, reader } = app.get(Parts);
 const stopping = new AbortController();
 let appended = 0;
+let position: Position = {};
 
 async function write(): Promise<void> {
   while (!stopping.signal.aborted) {
-    await commands.execute(new Count(`tally-${appended % TALLIES}`, 1));
+    const counted = await commands.execute(new Count(`tally-${appended % TALLIES}`, 1));
+    position = latest(position, counted.position);
     appended += 1;
     // The writer shares two cores with five other processes: it must not starve what it tests.
     if (appended > TALLIES) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -65,6 +69,10 @@ process.once('SIGTERM', () => {
   stopping.abort();
   void Promise.all([writing, ...watching])
     .then(() => app.close())
-    .then(() => process.send?.({ appended, reader: readerWatch.result, rest: restWatch.result } satisfies Served, () => process.exit(0)));
+    .then(() =>
+      process.send?.({ appended, position, reader: readerWatch.result, rest: restWatch.result } satisfies Served, () =>
+        process.exit(0),
+      ),
+    );
 });
 process.send?.('ready');

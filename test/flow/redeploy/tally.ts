@@ -32,16 +32,26 @@ export class TallyRowWithTwice extends TallyRow {
 }
 
 export const Tallies = projection({ name: 'tallies', version: 1, from: [tallies], table: TallyRow });
-export const talliesV1 = Tallies.on(Counted, (row, { stream, data }) => ({ id: stream.id, label: 'v1', sum: (row?.sum ?? 0) + data.by }));
-
-export const talliesV2 = projection({ name: 'tallies', version: 2, from: [tallies], table: TallyRow }).on(Counted, (row, { stream, data }) => ({
+export const talliesV1 = Tallies.on(Counted, (row, { stream, data }) => ({
   id: stream.id,
-  label: 'v2',
+  label: 'v1',
   sum: (row?.sum ?? 0) + data.by,
 }));
 
+export const talliesV2 = projection({ name: 'tallies', version: 2, from: [tallies], table: TallyRow }).on(
+  Counted,
+  (row, { stream, data }) => ({
+    id: stream.id,
+    label: 'v2',
+    sum: (row?.sum ?? 0) + data.by,
+  }),
+);
+
 /** Appends a column. */
-export const talliesV3 = projection({ name: 'tallies', version: 3, from: [tallies], table: TallyRowWithTwice }).on(Counted, (row, { stream, data }) => {
-  const sum = (row?.sum ?? 0) + data.by;
-  return { id: stream.id, label: 'v3', sum, twice: 2 * sum };
-});
+export const talliesV3 = projection({ name: 'tallies', version: 3, from: [tallies], table: TallyRowWithTwice }).on(
+  Counted,
+  (row, { stream, data }) => {
+    const sum = (row?.sum ?? 0) + data.by;
+    return { id: stream.id, label: 'v3', sum, twice: 2 * sum };
+  },
+);

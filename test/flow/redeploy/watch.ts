@@ -30,7 +30,14 @@ export class Watch {
   constructor(private readonly read: () => Promise<Seen>) {}
 
   get result(): Watched {
-    return { reads: this.#reads, failed: this.#failed, mixed: this.#mixed, lost: this.#lost, changes: this.#changes, firstProblem: this.#problem };
+    return {
+      reads: this.#reads,
+      failed: this.#failed,
+      mixed: this.#mixed,
+      lost: this.#lost,
+      changes: this.#changes,
+      firstProblem: this.#problem,
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {
