@@ -47,6 +47,8 @@ export interface House extends RebuildContext {
   rebuildUntil(request: RebuildRequest, events: number): Promise<void>;
   /** Where the build's progress stands. */
   standsAt(work: BuildWork): Promise<Position>;
+  /** Waits until an engine of this process has written a line with this in it. */
+  said(text: string): Promise<void>;
   /** Waits until the build stands further on than now, or at the end. */
   movedOn(work: BuildWork): Promise<void>;
   /** Waits until the runners of this process own this many partitions, all together. */
@@ -190,6 +192,9 @@ export async function house(url: string): Promise<House> {
       }
     },
     standsAt: async (work) => positionOf(await builds.progress(work.build.id)),
+    said: async (text) => {
+      await until(async () => lines.some((line) => line.includes(text)));
+    },
     movedOn: async (work) => {
       const before = sumOf(await self.standsAt(work));
       const ends = (await Promise.all(work.plan.topics.map((name) => log.offsets(name)))).flat();

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface BackoffOptions {
   /** The first wait, in milliseconds. Default 50. */
   readonly firstMs?: number;
-  /** No wait is longer, in milliseconds. Default 5,000. */
+  /** No wait is longer, in milliseconds. Default 2,000. */
   readonly mostMs?: number;
 }
 
@@ -15,7 +15,7 @@ export class Backoff {
 
   constructor(options: BackoffOptions = {}) {
     this.#firstMs = options.firstMs ?? 50;
-    this.#mostMs = options.mostMs ?? 5_000;
+    this.#mostMs = options.mostMs ?? 2_000;
   }
 
   /** How often it has waited since `reset`. */

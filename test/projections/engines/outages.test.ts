@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RebuildProgress } from '../../../src/modules/projections/operations.js';
+import { rebuildProjections } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
+import { PostgresProxy } from '../../support/postgres-proxy.js';
+import { history } from './happenings.js';
+import { house as openHouseAt, openHouse, type House } from './house.js';
+import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
+
+describe('an outage', () => {
+  let house: House;
+  let proxy: PostgresProxy;
+  let far: House;
+  beforeEach(async () => {
+    house = await openHouse();
+    proxy = await PostgresProxy.start(house.url);
+    far = await openHouseAt(proxy.url);
+  });
+  afterEach(async () => {
+    proxy.heal();
+    await far.stop();
+    await proxy.stop();
+    await house.stop();
+  });
+
+  it('of the database under live runners loses nothing: they say so, and go on by themselves', async () => {
+    const definitions = [accountsV1, kindsV1, flowsV1];
+    const works = await Promise.all(definitions.map((definition) => house.newBuild(definition)));
+    await house.rebuild({ works });
+    for (const [i, definition] of definitions.entries()) far.follow(far.work(works[i]!.build, definition));
+    for (const work of works) await house.reached(work, await house.append(history(100, { seed: 1 })));
+    for (let round = 0; round < 3; round++) {
+      proxy.sever();
+      const position = await house.append(history(300, { seed: 10 + round }));
+      await far.said('trying again');
+      proxy.heal();
+      for (const work of works) await house.reached(work, position);
+      await far.said('goes on');
+      far.lines.length = 0;
+    }
+    for (const [i, definition] of definitions.entries()) {
+      expect(await house.rows(works[i]!)).toEqual(await house.cleanFold(definition, works[i]!));
+      expect(await house.builds.get(works[i]!.build.id)).toMatchObject({ error: null });
+    }
+  });
+
+  it('between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again', async () => {
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    far.follow(far.work(work.build, kindsV1));
+    for (let round = 0; round < 5; round++) {
+      proxy.loseAnswerTo('commit');
+      await house.reached(work, await house.append(history(100, { seed: 20 + round })));
+    }
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+  });
+
+  it('of the database in the middle of a rebuild stops nothing: it goes on from its checkpoint', async () => {
+    await house.append(history(4_000, { seed: 2 }));
+    const works = await Promise.all([accountsV1, flowsV1].map((definition) => house.newBuild(definition)));
+    const there = [far.work(works[0]!.build, accountsV1), far.work(works[1]!.build, flowsV1)];
+    const rebuilt = far.rebuild({ works: there, checkpointMs: 0, maxEventsPerSecond: 4_000, leaseMs: 500, batchRecords: 100 });
+    for (let round = 0; round < 3; round++) {
+      await house.movedOn(works[0]!);
+      proxy.sever();
+      await far.said('goes on from its checkpoint');
+      far.lines.length = 0;
+      proxy.heal();
+    }
+    await rebuilt;
+    for (const [i, definition] of [accountsV1, flowsV1].entries()) {
+      expect(await house.rows(works[i]!)).toEqual(await house.cleanFold(definition, works[i]!));
+      expect(await house.builds.get(works[i]!.build.id)).toMatchObject({ state: 'ready', error: null });
+    }
+  });
+
+  it('of a process that builds lets another take over, which told of its progress meanwhile', async () => {
+    await house.append(history(4_000, { seed: 3 }));
+    const work = await house.newBuild(accountsV1);
+    const paced = { checkpointMs: 0, maxEventsPerSecond: 2_000, leaseMs: 500, batchRecords: 100 };
+    const stop = new AbortController();
+    const first = far.rebuild({ works: [far.work(work.build, accountsV1)], ...paced, signal: stop.signal });
+    await house.movedOn(work);
+    const told: RebuildProgress[] = [];
+    for await (const step of rebuildProjections(house, { works: [work], ...paced })) {
+      told.push(step);
+      if (step.phase === 'waiting') stop.abort();
+    }
+    await first;
+    expect(told[0]).toMatchObject({ phase: 'waiting', projection: 'accounts', version: 1 });
+    expect(told.some((step) => step.phase === 'building' && step.events > 0 && step.events < step.eventsTotal)).toBe(true);
+    expect(told.at(-1)).toMatchObject({ phase: 'ready', events: 4_000, eventsTotal: 4_000, secondsLeft: 0, error: null });
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+});
