@@ -73,6 +73,34 @@ export async function lockView(on: Queryable, schemas: Schemas, projection: stri
   await on.query(`alter view ${viewName(schemas, projection)} owner to ${quoteIdentifier(view.owner)}`);
 }
 
+/** What a swap needs to know before it locks anything. */
+export interface PreparedView {
+  /** Null where none stands yet. */
+  readonly view: PublicView | null;
+  readonly table: string;
+  readonly columns: readonly RelationColumn[];
+}
+
+/**
+ * Looks at view and tables, and grants on the new table what its readers need, all that can be done before readers are locked out.
+ * @throws KAPPA_VIEW_NAME_TAKEN
+ */
+export async function prepareView(
+  on: Queryable,
+  schemas: Schemas,
+  projection: string,
+  tables: { readonly from: string | null; readonly to: string },
+): Promise<PreparedView> {
+  const table = qualified(schemas.schema, tables.to);
+  const view = await findView(on, schemas, projection);
+  const columns = await columnsOf(on, await oidOf(on, table));
+  if (tables.from !== null) await copyGrants(on, qualified(schemas.schema, tables.from), table);
+  if (view !== null && !(await isCurrentUser(on, view.owner))) {
+    await on.query(`grant select on ${table} to ${quoteIdentifier(view.owner)}`);
+  }
+  return { view, table, columns };
+}
+
 /**
  * Makes the view show a build's table, in the transaction of the swap.
  *
@@ -84,24 +112,20 @@ export async function showBuild(
   on: Queryable,
   schemas: Schemas,
   projection: string,
-  view: PublicView | null,
-  tables: { readonly from: string | null; readonly to: string },
+  { view, table, columns }: PreparedView,
 ): Promise<void> {
   const name = viewName(schemas, projection);
-  const table = qualified(schemas.schema, tables.to);
-  const columns = await columnsOf(on, await oidOf(on, table));
-  if (tables.from !== null) await copyGrants(on, qualified(schemas.schema, tables.from), table);
   if (view === null) {
     await on.query(createView('create view', name, table, columns, []));
     return;
   }
-  if (!(await isCurrentUser(on, view.owner))) await on.query(`grant select on ${table} to ${quoteIdentifier(view.owner)}`);
-  if (columnChanges(view.columns, columns).length === 0) {
+  const changes = columnChanges(view.columns, columns);
+  if (changes.length === 0) {
     await on.query(createView('create or replace view', name, table, inOrderOf(view.columns, columns), view.options));
     return;
   }
   const foreign = await dependantsOf(on, view.oid);
-  if (foreign.length > 0) throw hasDependants(schemas, projection, columnChanges(view.columns, columns), foreign);
+  if (foreign.length > 0) throw hasDependants(schemas, projection, changes, foreign);
   const record = await recordView(on, view);
   await on.query(`drop view ${name}`);
   await on.query(createView('create view', name, table, columns, view.options));

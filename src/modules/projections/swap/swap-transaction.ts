@@ -7,7 +7,7 @@ import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
 import { lockProgress } from '../hold-builds.js';
 import type { SwapResult } from '../operations.js';
 import { refuseBehind, type Flip } from './behind.js';
-import { findView, lockView, showBuild, type PublicView } from './public-view.js';
+import { lockView, prepareView, showBuild, type PreparedView } from './public-view.js';
 import type { SwapContext, SwapOptions } from './swap-options.js';
 
 const DEFAULT_STANDBY_MS = 24 * 3_600_000;
@@ -32,10 +32,13 @@ export async function swapInTransaction(
 ): Promise<void> {
   const { database } = context;
   const flips = await lockPointers(on, database.schema, targets);
-  const found: { readonly flip: Flip; readonly view: PublicView | null }[] = [];
-  for (const flip of flips) found.push({ flip, view: await findView(on, database, flip.to.projection) });
+  const prepared: { readonly flip: Flip; readonly shown: PreparedView }[] = [];
+  for (const flip of flips) {
+    const tables = { from: flip.from?.tableName ?? null, to: flip.to.tableName };
+    prepared.push({ flip, shown: await prepareView(on, database, flip.to.projection, tables) });
+  }
   attempt.lockedAt = performance.now();
-  for (const { flip, view } of found) if (view) await lockView(on, database, flip.to.projection, view);
+  for (const { flip, shown } of prepared) if (shown.view) await lockView(on, database, flip.to.projection, shown.view);
 
   const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
   const progress = await lockProgress(on, database.schema, ids);
@@ -43,8 +46,8 @@ export async function swapInTransaction(
   if (options.stale !== true) refuseBehind(flips, positions);
 
   const results: Omit<SwapResult, 'lockedMs'>[] = [];
-  for (const { flip, view } of found)
-    results.push(await flipOne(context, on, flip, view, positions.get(flip.to.id) ?? {}, options));
+  for (const { flip, shown } of prepared)
+    results.push(await flipOne(context, on, flip, shown, positions.get(flip.to.id) ?? {}, options));
   attempt.results = results;
 }
 
@@ -71,7 +74,7 @@ async function flipOne(
   { database, builds }: SwapContext,
   on: Connection,
   { from, to }: Flip,
-  view: PublicView | null,
+  shown: PreparedView,
   position: Position,
   options: SwapOptions,
 ): Promise<Omit<SwapResult, 'lockedMs'>> {
@@ -83,7 +86,7 @@ async function flipOne(
     `update ${quoteIdentifier(database.schema)}.projections set active_build = $2, changed_at = now() where name = $1`,
     [to.projection, to.id],
   );
-  await showBuild(on, database, to.projection, view, { from: from?.tableName ?? null, to: to.tableName });
+  await showBuild(on, database, to.projection, shown);
   await builds.audit({
     projection: to.projection,
     build: to.id,
