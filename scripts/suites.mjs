@@ -9,7 +9,7 @@
 export const checks = [
   { name: 'build', budgetSeconds: 15 },
   { name: 'format:check', budgetSeconds: 8 },
-  { name: 'lint', budgetSeconds: 25 },
+  { name: 'lint', budgetSeconds: 20 },
   { name: 'imports', budgetSeconds: 8 },
   { name: 'typecheck', budgetSeconds: 12 },
 ];
@@ -17,9 +17,9 @@ export const checks = [
 export const suites = [
   { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 25, workers: 2 },
   { name: 'database', folders: ['database'], budgetSeconds: 15, workers: 2 },
-  { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 30, workers: 2 },
-  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 30, workers: 2 },
-  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 45, workers: 2 },
+  { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 25, workers: 2 },
+  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 25, workers: 2 },
+  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 40, workers: 2 },
   { name: 'serving', folders: ['serving', 'kappa', 'modules/serving', 'modules/kappa'], budgetSeconds: 20, workers: 2 },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
   { name: 'cli', folders: ['cli'], budgetSeconds: 25, workers: 2 },
@@ -27,5 +27,5 @@ export const suites = [
   { name: 'examples', folders: ['examples'], budgetSeconds: 35, workers: 1 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 45, workers: 1 },
   { name: 'faults', folders: ['faults'], budgetSeconds: 45, workers: 1 },
-  { name: 'packaging', folders: ['packaging'], budgetSeconds: 70, workers: 1 },
+  { name: 'packaging', folders: ['packaging'], budgetSeconds: 90, workers: 2 },
 ];

@@ -41,7 +41,7 @@ export class StockApp {
     try {
       const { stdout, stderr } = await run(command, args, {
         cwd: this.folder,
-        env: environment({ KAPPA_DATA_DIR: this.dataDir }),
+        env: environment({ KAPPA_DATA_DIR: join(this.folder, 'data-of-tests') }),
         timeout: 240_000,
         maxBuffer: 64 * 1024 * 1024,
       });
