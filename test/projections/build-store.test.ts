@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TopicDescription } from '../../src/log/event-log.js';
+import { MemoryLog } from '../../src/log/memory/memory-log.js';
 import { topicName } from '../../src/kernel/names.js';
-import type { Build, ProgressMove } from '../../src/modules/projections/build.js';
+import type { Build, PartitionProgress, ProgressMove } from '../../src/modules/projections/build.js';
 import { BuildStore } from '../../src/modules/projections/build-store.js';
 import { buildTableName } from '../../src/modules/projections/build-table-name.js';
 import type { NewBuild } from '../../src/modules/projections/builds.js';
@@ -11,7 +12,7 @@ import { freshDatabase, type FreshDatabase } from './fresh-database.js';
 
 const description: TopicDescription = { name: topicName('fines'), partitions: 2, retention: null, incarnation: 'one' };
 
-export function newBuild(projection: string, version = 1, more: Partial<NewBuild> = {}): NewBuild {
+function newBuild(projection: string, version = 1, more: Partial<NewBuild> = {}): NewBuild {
   return {
     projection,
     version,
@@ -201,26 +202,27 @@ describe('the build store', () => {
   });
 
   it('refuses checkpoints of another log, and those that the log does not hold', async () => {
-    const build = await made('identified');
+    const log = new MemoryLog();
+    await log.start();
+    const own = await log.createTopic({ name: description.name, partitions: 2, retention: null });
+    const build = await made('identified', { topics: [{ description: own, begins: [0, 0] }], log: await log.identity() });
     const progress = await store.progress(build.id);
-    const log = (change: { cluster?: string; topic?: Partial<TopicDescription> | null; ends?: number; begin?: number }) => ({
-      identity: () => Promise.resolve({ driver: 'memory', cluster: change.cluster ?? 'here' }),
-      describeTopic: () => Promise.resolve(change.topic === null ? null : { ...description, ...change.topic }),
-      offsets: () =>
-        Promise.resolve(
-          [0, 1].map((partition) => ({ partition, begin: (change.begin ?? 0) as never, end: (change.ends ?? 10) as never })),
-        ),
-    });
-    await checkIdentity(build, progress, log({}));
-    for (const change of [
-      { cluster: 'elsewhere' },
-      { topic: null },
-      { topic: { partitions: 3 } },
-      { topic: { incarnation: 'two' } },
-      { ends: 4 },
+    await checkIdentity(build, progress, log);
+
+    const changed = (change: (line: PartitionProgress) => Partial<PartitionProgress>): readonly PartitionProgress[] =>
+      progress.map((line) => ({ ...line, ...change(line) }));
+    for (const other of [
+      changed(({ log: of }) => ({ log: { ...of, driver: 'kafka' } })),
+      changed(({ log: of }) => ({ log: { ...of, cluster: 'elsewhere' } })),
+      changed(({ log: of }) => ({ log: { ...of, incarnation: 'former' } })),
+      changed(() => ({ topic: 'gone' })),
+      progress.slice(0, 1),
+      changed(() => ({ nextOffset: 1 })),
     ]) {
-      await expect(checkIdentity(build, progress, log(change))).rejects.toMatchObject({ code: 'KAPPA_LOG_CHANGED' });
+      await expect(checkIdentity(build, other, log)).rejects.toMatchObject({ code: 'KAPPA_LOG_CHANGED' });
     }
-    await expect(checkIdentity(build, progress, log({ begin: 6 }))).rejects.toMatchObject({ code: 'KAPPA_LOG_TRUNCATED' });
+    const before = changed(() => ({ nextOffset: -1 }));
+    await expect(checkIdentity(build, before, log)).rejects.toMatchObject({ code: 'KAPPA_LOG_TRUNCATED' });
+    await log.stop();
   });
 });
