@@ -10,7 +10,7 @@ export interface Migration {
   up(names: { readonly schema: string; readonly viewSchema: string }): string;
 }
 
-/** What `kappa database status` shows of a step. */
+/** What `npx nest-kappa database status` shows of a step. */
 export interface MigrationStatus {
   readonly id: string;
   /** ISO 8601, or null when it is still to be applied. */

@@ -48,7 +48,7 @@ export class Migrator {
     throw new KappaError('KAPPA_SCHEMA_BEHIND', `schema ${this.database.schema} lacks ${missing.join(', ')}`, {
       facts: { schema: this.database.schema, missing },
       nextStep:
-        'Run `nest-kappa database migrate`, or give the output of `nest-kappa database sql` to whoever administers the database.',
+        'Run `npx nest-kappa database migrate`, or give the output of `npx nest-kappa database sql` to whoever administers the database.',
     });
   }
 
@@ -169,8 +169,8 @@ function migrationError(migration: Migration, schema: string, error: unknown): u
     facts: { step: migration.id, schema, sqlState: state },
     nextStep:
       state === '42501'
-        ? `Grant the role CREATE on schema ${schema}, or give the output of \`nest-kappa database sql\` to whoever administers the database.`
-        : 'Correct the cause and run `nest-kappa database migrate` again.',
+        ? `Grant the role CREATE on schema ${schema}, or give the output of \`npx nest-kappa database sql\` to whoever administers the database.`
+        : 'Correct the cause and run `npx nest-kappa database migrate` again.',
     cause: error,
   });
 }

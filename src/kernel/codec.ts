@@ -30,13 +30,15 @@ const JSON_HEADERS: RecordHeaders = Object.freeze({ 'content-type': 'application
 export const jsonCodec: Codec = {
   encode: (data) => ({ value: Buffer.from(JSON.stringify(data), 'utf8'), headers: JSON_HEADERS }),
   decode: (value) => {
-    const text = (Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString('utf8');
+    const text = (Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString(
+      'utf8',
+    );
     try {
       return JSON.parse(text) as unknown;
     } catch (error) {
       throw new KappaError('KAPPA_UNDECODABLE', 'the payload is not JSON', {
         facts: { begins: text.slice(0, 40), bytes: value.byteLength },
-        nextStep: 'Look at the record with `nest-kappa events read`, and at who wrote it.',
+        nextStep: 'Look at the record with `npx nest-kappa events read`, and at who wrote it.',
         cause: error,
       });
     }

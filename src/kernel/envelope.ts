@@ -198,7 +198,7 @@ function unknownType(record: LogRecord, type: string | null, declared: readonly 
 function undecodable(record: LogRecord, reason: string, cause?: unknown): KappaError {
   return new KappaError('KAPPA_UNDECODABLE', `${placeOf(record)} cannot be read: ${reason}`, {
     facts: placeFacts(record),
-    nextStep: 'Look at it with `nest-kappa events read`, and at who wrote it.',
+    nextStep: 'Look at it with `npx nest-kappa events read`, and at who wrote it.',
     cause,
   });
 }

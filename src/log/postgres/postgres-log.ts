@@ -218,7 +218,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 function noLog(schema: string, cause: unknown): KappaError {
   return new KappaError('KAPPA_SCHEMA_BEHIND', `schema ${schema} holds no log`, {
     facts: { schema },
-    nextStep: 'Run `nest-kappa database migrate`, or correct database.schema.',
+    nextStep: 'Run `npx nest-kappa database migrate`, or correct database.schema.',
     cause,
   });
 }

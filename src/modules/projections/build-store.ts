@@ -106,8 +106,8 @@ export class BuildStore implements Builds {
       {
         facts: { build, state: found?.state ?? null, to, from },
         nextStep: found
-          ? `Only ${from.join(', ') || 'no'} builds become ${to}; see \`kappa projections status ${found.projection}\`.`
-          : 'See `kappa projections list`.',
+          ? `Only ${from.join(', ') || 'no'} builds become ${to}; see \`npx nest-kappa projections status ${found.projection}\`.`
+          : 'See `npx nest-kappa projections list`.',
       },
     );
   }
@@ -222,6 +222,6 @@ export const CLAIMABLE: readonly BuildState[] = ['building', 'catching-up', 'rea
 function unknownBuild(build: number): KappaError {
   return new KappaError('KAPPA_UNKNOWN_BUILD', `build ${build} does not exist`, {
     facts: { build },
-    nextStep: 'See `kappa projections list`.',
+    nextStep: 'See `npx nest-kappa projections list`.',
   });
 }

@@ -74,7 +74,7 @@ async function checkTopic(
         `${buildLabel(build)} has read ${topic}/${partition} up to ${nextOffset}, but the log begins at ${bounds.begin}: what lies between is gone`,
         {
           facts: { build: build.id, topic, partition, nextOffset, begin: bounds.begin },
-          nextStep: `Restore the log, or accept the gap: kappa projections rebuild ${build.projection}@${build.version} --from-retained.`,
+          nextStep: `Restore the log, or accept the gap: npx nest-kappa projections rebuild ${build.projection}@${build.version} --from-retained.`,
         },
       );
     }
@@ -84,6 +84,6 @@ async function checkTopic(
 function changed(build: Build, what: string, facts: Readonly<Record<string, unknown>>): KappaError {
   return new KappaError('KAPPA_LOG_CHANGED', `${buildLabel(build)} does not belong to this log: ${what}`, {
     facts: { build: build.id, projection: build.projection, version: build.version, ...facts },
-    nextStep: `Use the log it was built from, or build from this one: kappa projections rebuild ${build.projection}@${build.version} --swap.`,
+    nextStep: `Use the log it was built from, or build from this one: npx nest-kappa projections rebuild ${build.projection}@${build.version} --swap.`,
   });
 }

@@ -21,7 +21,7 @@ export function chooseSwap(name: string, builds: readonly Build[], active: Build
   const what = version === undefined ? name : `${name} v${version}`;
   throw new KappaError('KAPPA_NOTHING_READY', `${what} has no build that is ready to become live${statesOf(possible)}`, {
     facts: { projection: name, version: version ?? null },
-    nextStep: `Build one: kappa projections rebuild ${name}${version === undefined ? '' : `@${version}`} --swap.`,
+    nextStep: `Build one: npx nest-kappa projections rebuild ${name}${version === undefined ? '' : `@${version}`} --swap.`,
   });
 }
 
@@ -35,7 +35,7 @@ export function chooseRollback(name: string, builds: readonly Build[], { build }
   if (standby) return standby;
   throw new KappaError('KAPPA_NO_STANDBY', `${name} has no standby build to go back to${statesOf(builds)}`, {
     facts: { projection: name },
-    nextStep: 'Declare the former version and rebuild it: kappa projections rebuild <name>@<version> --swap.',
+    nextStep: 'Declare the former version and rebuild it: npx nest-kappa projections rebuild <name>@<version> --swap.',
   });
 }
 
@@ -46,7 +46,7 @@ export function chooseCandidate(name: string, builds: readonly Build[], { build 
   if (candidate) return candidate;
   throw new KappaError('KAPPA_NOTHING_TO_VERIFY', `${name} has no build to compare with the live one${statesOf(builds)}`, {
     facts: { projection: name },
-    nextStep: `Build one: kappa projections rebuild ${name}.`,
+    nextStep: `Build one: npx nest-kappa projections rebuild ${name}.`,
   });
 }
 
@@ -64,7 +64,7 @@ function named(name: string, builds: readonly Build[], id: number): Build {
   if (found) return found;
   throw new KappaError('KAPPA_UNKNOWN_BUILD', `${name} has no build with id ${id}${statesOf(builds)}`, {
     facts: { projection: name, build: id, known: builds.map((one) => one.id) },
-    nextStep: `See \`kappa projections status ${name}\`.`,
+    nextStep: `See \`npx nest-kappa projections status ${name}\`.`,
   });
 }
 

@@ -64,6 +64,6 @@ async function dropOne({ database, builds }: EndContext, build: Build): Promise<
 function unknownBuild(name: string, id: number): KappaError {
   return new KappaError('KAPPA_UNKNOWN_BUILD', `${name} has no build with id ${id}`, {
     facts: { projection: name, build: id },
-    nextStep: `See \`kappa projections status ${name}\`.`,
+    nextStep: `See \`npx nest-kappa projections status ${name}\`.`,
   });
 }

@@ -13,7 +13,7 @@ export interface Fingerprint {
 
 /**
  * What changed handler code under an unchanged version does: `rebuild` makes the version's next build (development), `warn` goes
- * on (production). `kappa projections plan --check` refuses both.
+ * on (production). `npx nest-kappa projections plan --check` refuses both.
  */
 export type CodePolicy = 'rebuild' | 'warn';
 

@@ -59,7 +59,7 @@ async function planOne(context: StatusContext, definition: ProjectionDefinition)
 
 function judge(definition: ProjectionDefinition, table: TableDefinition, all: readonly Build[], active: Build | null): Verdict {
   const { name, version } = definition;
-  const rebuild = `kappa projections rebuild ${name}@${version} --swap`;
+  const rebuild = `npx nest-kappa projections rebuild ${name}@${version} --swap`;
   const own = all.filter((build) => build.version === version && build.state !== 'retired' && build.state !== 'aborted').at(-1);
   if (!own) {
     if (active && active.version > version)
@@ -80,7 +80,7 @@ function judge(definition: ProjectionDefinition, table: TableDefinition, all: re
     return {
       action: 'code-changed',
       changes: [`the handlers changed since ${buildLabel(own)} was built`],
-      next: `${rebuild}; or kappa projections accept ${name}, when they mean the same.`,
+      next: `${rebuild}; or npx nest-kappa projections accept ${name}, when they mean the same.`,
     };
   }
   if (own.state === 'failed')
@@ -98,7 +98,8 @@ function judge(definition: ProjectionDefinition, table: TableDefinition, all: re
   return {
     action: 'swap-pending',
     changes: [`${buildLabel(own)} is ${own.state}`],
-    next: own.state === 'ready' ? `kappa projections swap ${name}` : `Wait until it is ready, or carry it out: ${rebuild}`,
+    next:
+      own.state === 'ready' ? `npx nest-kappa projections swap ${name}` : `Wait until it is ready, or carry it out: ${rebuild}`,
   };
 }
 

@@ -47,7 +47,8 @@ export async function findLiveBuild(
 export function noLiveBuild(projection: string): KappaError {
   return new KappaError('KAPPA_NO_LIVE_BUILD', `projection ${projection} has no live build yet`, {
     facts: { projection },
-    nextStep: 'Wait until its first build is done (`nest-kappa projections status`); a process that runs projections makes it.',
+    nextStep:
+      'Wait until its first build is done (`npx nest-kappa projections status`); a process that runs projections makes it.',
   });
 }
 

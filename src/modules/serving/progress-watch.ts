@@ -190,7 +190,7 @@ function timedOut(waiter: Waiter, timeoutMs: number): KappaError {
         behind,
         timeoutMs,
       },
-      nextStep: 'Try again, wait longer, or see `nest-kappa projections status` for what holds it up.',
+      nextStep: 'Try again, wait longer, or see `npx nest-kappa projections status` for what holds it up.',
     },
   );
 }

@@ -41,7 +41,7 @@ export async function createBuild(
             partition: cut.partition,
             begin: cut.begin,
           },
-          nextStep: `Restore the log, or accept what is retained: kappa projections rebuild ${definition.name}@${definition.version} --from-retained.`,
+          nextStep: `Restore the log, or accept what is retained: npx nest-kappa projections rebuild ${definition.name}@${definition.version} --from-retained.`,
         },
       );
     }

@@ -92,7 +92,7 @@ async function abort(context: RunnerContext, build: Build): Promise<void> {
 function warnOfChangedCode({ logger }: RunnerContext, build: Build): void {
   logger.warn(
     `${buildLabel(build)}: its handlers changed since it was built; rows made before keep their former meaning. ` +
-      `Run \`kappa projections rebuild ${build.projection}@${build.version} --swap\`, or \`accept\` that they mean the same.`,
+      `Run \`npx nest-kappa projections rebuild ${build.projection}@${build.version} --swap\`, or \`accept\` that they mean the same.`,
   );
 }
 

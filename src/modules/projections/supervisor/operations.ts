@@ -173,7 +173,7 @@ export class Operations extends ProjectionOperations {
       `${buildLabel(target)} differs from ${buildLabel(live)}: ${added} rows added, ${removed} removed, ${changed} changed`,
       {
         facts: { build: target.id, live: live.id, added, removed, changed },
-        nextStep: `Nothing was swapped. See which: kappa projections verify ${target.projection}; swap without --verify when that is meant.`,
+        nextStep: `Nothing was swapped. See which: npx nest-kappa projections verify ${target.projection}; swap without --verify when that is meant.`,
       },
     );
   }
@@ -205,7 +205,7 @@ export class Operations extends ProjectionOperations {
     if (builds.length > 0 || this.options.projections.some((definition) => definition.name === name)) return builds;
     throw new KappaError('KAPPA_UNKNOWN_PROJECTION', `no projection is named ${name}`, {
       facts: { projection: name },
-      nextStep: 'See `kappa projections list`.',
+      nextStep: 'See `npx nest-kappa projections list`.',
     });
   }
 
@@ -214,7 +214,7 @@ export class Operations extends ProjectionOperations {
     if (live) return live;
     throw new KappaError('KAPPA_NO_LIVE_BUILD', `projection ${name} has no live build`, {
       facts: { projection: name },
-      nextStep: `Build it first: kappa projections rebuild ${name} --swap.`,
+      nextStep: `Build it first: npx nest-kappa projections rebuild ${name} --swap.`,
     });
   }
 }
@@ -223,6 +223,6 @@ function nothingToAccept(name: string, version: number | undefined): KappaError 
   const what = version === undefined ? name : `${name} v${version}`;
   return new KappaError('KAPPA_NOTHING_TO_ACCEPT', `${what} has no build whose version is declared in the loaded definitions`, {
     facts: { projection: name, version: version ?? null },
-    nextStep: 'See `kappa projections plan`.',
+    nextStep: 'See `npx nest-kappa projections plan`.',
   });
 }

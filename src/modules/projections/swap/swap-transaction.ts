@@ -109,7 +109,8 @@ function notSwappable(build: Build): KappaError {
     `${buildLabel(build)} is ${build.state}: only a ready or a standby build can become live`,
     {
       facts: { build: build.id, projection: build.projection, state: build.state },
-      nextStep: build.state === 'live' ? 'It is live already.' : `See \`kappa projections status ${build.projection}\`.`,
+      nextStep:
+        build.state === 'live' ? 'It is live already.' : `See \`npx nest-kappa projections status ${build.projection}\`.`,
     },
   );
 }

@@ -124,7 +124,7 @@ async function notReached(
     {
       facts: { builds: late },
       nextStep:
-        'Both go on as before. See with `kappa projections status` what stopped it: a process that contains its version must be running.',
+        'Both go on as before. See with `npx nest-kappa projections status` what stopped it: a process that contains its version must be running.',
     },
   );
 }
