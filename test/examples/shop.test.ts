@@ -71,7 +71,11 @@ async function startShop(env: Readonly<Record<string, string>> = {}): Promise<Sh
 }
 
 async function post<T = { id: string; position: string }>(url: string, body: object = {}): Promise<T> {
-  const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   const json = (await answer.json()) as T;
   expect(answer.status, JSON.stringify(json)).toBeLessThan(300);
   return json;
@@ -103,8 +107,12 @@ describe('the shop', () => {
     expect(await first.stop()).toBe(0);
 
     const second = await startShop();
-    expect((await get<{ data: object }>(`${second.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({ state: 'paid' });
-    const sales = await get<{ data: { sku: string; quantity: number }[] }>(`${second.url}/api/sales_per_product_per_day?sku=jam`);
+    expect((await get<{ data: object }>(`${second.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({
+      state: 'paid',
+    });
+    const sales = await get<{ data: { sku: string; quantity: number }[] }>(
+      `${second.url}/api/sales_per_product_per_day?sku=jam`,
+    );
     expect(sales.data).toMatchObject([{ sku: 'jam', quantity: 2, revenueCents: 900 }]);
   });
 
@@ -125,7 +133,9 @@ describe('the shop', () => {
     await startShop({ KAPPA_RUN: 'projections' });
     await startShop({ KAPPA_RUN: 'projections' });
     const { orderId, position } = await buy(api.url);
-    expect((await get<{ data: object }>(`${api.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({ state: 'paid' });
+    expect((await get<{ data: object }>(`${api.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({
+      state: 'paid',
+    });
   });
 
   it('lets simulated shoppers shop', async () => {
