@@ -32,27 +32,40 @@ export function classIssues(target: new (...args: never[]) => unknown, value: un
   if (typeof value !== 'object' || value === null) return [{ path: '', message: 'must be an object' }];
   const validator = optionalModule<ClassValidator>('class-validator');
   if (!validator) return [];
-  const rules = validator.getMetadataStorage().getTargetValidationMetadatas(target as never, '', false, false);
+  const rules = validator.getMetadataStorage().getTargetValidationMetadatas(target, '', false, false);
   if (rules.length === 0) return [];
   const transformer = optionalModule<ClassTransformer>('class-transformer');
-  const instance = value instanceof target ? value : transformer ? transformer.plainToInstance(target as new () => object, value) : Object.assign(Object.create(target.prototype as object) as object, value);
+  const instance =
+    value instanceof target
+      ? value
+      : transformer
+        ? transformer.plainToInstance(target as new () => object, value)
+        : Object.assign(Object.create(target.prototype as object) as object, value);
   const flatten = (errors: readonly import('class-validator').ValidationError[], path: string): PayloadIssue[] =>
     errors.flatMap((error) => {
       const at = path ? `${path}.${error.property}` : error.property;
-      return [...Object.values(error.constraints ?? {}).map((message) => ({ path: at, message })), ...flatten(error.children ?? [], at)];
+      return [
+        ...Object.values(error.constraints ?? {}).map((message) => ({ path: at, message })),
+        ...flatten(error.children ?? [], at),
+      ];
     });
-  return flatten(validator.validateSync(instance as object, { forbidUnknownValues: false }), '');
+  return flatten(validator.validateSync(instance, { forbidUnknownValues: false }), '');
 }
 
 function checkedByStandard(shape: StandardShape<unknown>, value: unknown, what: string): unknown {
   const result = shape['~standard'].validate(value);
   if (result instanceof Promise) {
-    throw new KappaError('KAPPA_ASYNC_SCHEMA', `the schema of ${what} validates asynchronously`, { nextStep: 'Use a schema without asynchronous checks; look things up in prepare.' });
+    throw new KappaError('KAPPA_ASYNC_SCHEMA', `the schema of ${what} validates asynchronously`, {
+      nextStep: 'Use a schema without asynchronous checks; look things up in prepare.',
+    });
   }
   if (result.issues) {
     throw invalid(
       what,
-      result.issues.map((issue) => ({ path: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'), message: issue.message })),
+      result.issues.map((issue) => ({
+        path: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
+        message: issue.message,
+      })),
     );
   }
   return result.value;
@@ -63,7 +76,10 @@ export function assertJson(value: unknown, what: string, path = ''): void {
   if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number' && Number.isFinite(value)) return;
   if (Array.isArray(value)) return value.forEach((item, index) => assertJson(item, what, `${path}[${index}]`));
-  if (typeof value === 'object' && !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))) {
+  if (
+    typeof value === 'object' &&
+    !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
+  ) {
     for (const [name, item] of Object.entries(value)) assertJson(item, what, path ? `${path}.${name}` : name);
     return;
   }
@@ -74,8 +90,13 @@ export function assertJson(value: unknown, what: string, path = ''): void {
 }
 
 function invalid(what: string, issues: readonly PayloadIssue[]): KappaError {
-  const shown = issues.map(({ path, message }) => (path && !message.startsWith(path) ? `${path}: ${message}` : message)).join('; ');
-  return new KappaError('KAPPA_INVALID_PAYLOAD', `${what} is not valid: ${shown}`, { facts: { issues }, nextStep: 'Correct the named fields.' });
+  const shown = issues
+    .map(({ path, message }) => (path && !message.startsWith(path) ? `${path}: ${message}` : message))
+    .join('; ');
+  return new KappaError('KAPPA_INVALID_PAYLOAD', `${what} is not valid: ${shown}`, {
+    facts: { issues },
+    nextStep: 'Correct the named fields.',
+  });
 }
 
 function isStandard(shape: Shape<unknown>): shape is StandardShape<unknown> {
@@ -84,9 +105,17 @@ function isStandard(shape: Shape<unknown>): shape is StandardShape<unknown> {
 
 const require = createRequire(import.meta.url);
 
+/** Asked for with every command: Node's own look costs more than a check. */
+const found = new Map<string, unknown>();
+
 function optionalModule<M>(name: string): M | null {
+  if (!found.has(name)) found.set(name, loadOptional(name));
+  return found.get(name) as M | null;
+}
+
+function loadOptional(name: string): unknown {
   try {
-    return require(name) as M;
+    return require(name);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return null;
     throw error;

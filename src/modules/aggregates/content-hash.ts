@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Tells the content of two commands apart: their name and fields, whatever the order of the fields. */
 export function contentHash(commandName: string, command: object): string {
-  return createHash('sha256').update(commandName).update('\n').update(canonical(command)).digest('base64url').slice(0, 22);
+  return hash('sha256', `${commandName}\n${canonical(command)}`, 'base64url').slice(0, 22);
 }
 
 /** JSON with sorted names; what JSON does not know is told apart by its text. */
