@@ -1,29 +1,27 @@
 import type { AnyEvent, AnyRecorded } from '../../../kernel/event.js';
-import type { LogRecord } from '../../../kernel/record.js';
-
-interface Decoded {
-  readonly declared: AnyEvent;
-  readonly event: AnyRecorded;
-}
 
 /**
- * The events of one batch, decoded once for all projections that read it in one pass. Two share an event only where both mean
- * the same declaration: other versions, or other upcasters, are decoded anew.
+ * The events of one batch, by their place in it, decoded once for all projections that read it in one pass. Two share an event
+ * only where both mean the same declaration: other versions, or other upcasters, are decoded anew.
  */
 export class DecodedRecords {
-  readonly #events = new Map<LogRecord, Decoded>();
+  readonly #declared: (AnyEvent | null)[] = [];
+  readonly #events: (AnyRecorded | null)[] = [];
 
-  get(record: LogRecord, declared: AnyEvent): AnyRecorded | null {
-    const known = this.#events.get(record);
-    return known?.declared === declared ? known.event : null;
+  get(at: number, declared: AnyEvent): AnyRecorded | null {
+    return this.#declared[at] === declared ? (this.#events[at] ?? null) : null;
   }
 
-  set(record: LogRecord, declared: AnyEvent, event: AnyRecorded): void {
-    this.#events.set(record, { declared, event });
+  set(at: number, declared: AnyEvent, event: AnyRecorded): void {
+    this.#declared[at] = declared;
+    this.#events[at] = event;
   }
 
-  /** Before the next batch. */
-  clear(): void {
-    this.#events.clear();
+  /** Before a batch of this many records. */
+  begin(records: number): void {
+    for (let at = 0; at < Math.max(records, this.#events.length); at++) {
+      this.#declared[at] = null;
+      this.#events[at] = null;
+    }
   }
 }

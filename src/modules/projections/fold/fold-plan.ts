@@ -61,16 +61,16 @@ export class FoldPlan {
 
   /**
    * First pass: decodes the record, finds the keys of its rows and adds its steps. Adds nothing for a type without handlers.
-   * `decoded`: what other plans have decoded of the same records.
+   * `decoded`: what other plans have decoded of the same batch, in which the record is the `at`th.
    * @throws EventFailure; the steps are then as before.
    */
-  gather(record: LogRecord, rows: RowWindow, steps: FoldSteps, decoded: DecodedRecords | null = null): void {
+  gather(record: LogRecord, rows: RowWindow, steps: FoldSteps, decoded: DecodedRecords | null = null, at = 0): void {
     const type = record.headers[HEADER.type];
     const handled = type === undefined ? undefined : this.#handlers.get(type);
     if (handled === undefined && type !== undefined) return;
     const start = steps.length;
     try {
-      const event = this.#decode(record, handled?.declared ?? null, decoded);
+      const event = this.#decode(record, handled?.declared ?? null, decoded, at);
       this.#checkTenant(event);
       for (const handler of handled?.handlers ?? []) {
         if (handler.run.kind === 'raw') steps.add(record, event, handler.run, null);
@@ -83,13 +83,13 @@ export class FoldPlan {
     }
   }
 
-  #decode(record: LogRecord, declared: AnyEvent | null, decoded: DecodedRecords | null): AnyRecorded {
-    const known = declared && decoded?.get(record, declared);
+  #decode(record: LogRecord, declared: AnyEvent | null, decoded: DecodedRecords | null, at: number): AnyRecorded {
+    const known = declared && decoded?.get(at, declared);
     if (known) return known;
     const event = this.#decoder.decode(record);
     // Handlers and projections see one payload: none may change it for the others.
     if (this.#freeze) deepFreeze(event.data);
-    if (declared) decoded?.set(record, declared, event);
+    if (declared) decoded?.set(at, declared, event);
     return event;
   }
 

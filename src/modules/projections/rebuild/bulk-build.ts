@@ -85,14 +85,19 @@ export class BulkBuild {
     const checkpoint = this.#checkpoints.get(partitionKey(batch.topic, batch.partition));
     if (!checkpoint || batch.next <= checkpoint.scanned) return;
     const { scanned } = checkpoint;
-    const first = batch.records.findIndex((record) => record.offset >= scanned);
-    const records = first <= 0 ? (first < 0 ? [] : batch.records) : batch.records.slice(first);
-    if (this.work.plan.hasRaw) await this.#takeRaw(checkpoint, records, batch.next);
-    else await this.#fold(checkpoint, records, decoded);
+    const found = batch.records.findIndex((record) => record.offset >= scanned);
+    const first = found < 0 ? batch.records.length : found;
+    if (this.work.plan.hasRaw) await this.#takeRaw(checkpoint, batch.records.slice(first), batch.next);
+    else await this.#fold(checkpoint, batch.records, first, decoded);
     checkpoint.scanned = batch.next;
   }
 
-  async #fold(checkpoint: Checkpoint, records: readonly LogRecord[], decoded: DecodedRecords | null): Promise<void> {
+  async #fold(
+    checkpoint: Checkpoint,
+    records: readonly LogRecord[],
+    first: number,
+    decoded: DecodedRecords | null,
+  ): Promise<void> {
     const { plan, table } = this.work;
     const rows = this.#rows;
     const steps = this.#steps;
@@ -100,8 +105,8 @@ export class BulkBuild {
     steps.clear();
     let failure: EventFailure | null = null;
     try {
-      for (const record of records) {
-        plan.gather(record, rows, steps, decoded);
+      for (let at = first; at < records.length; at++) {
+        plan.gather(records[at] as LogRecord, rows, steps, decoded, at);
         // As long as all rows are in memory an event is folded at once, and is garbage before it grows old.
         if (rows.unread.length > 0) continue;
         plan.fold(steps, 0, steps.length);
@@ -110,6 +115,8 @@ export class BulkBuild {
     } catch (error) {
       if (!(error instanceof EventFailure)) throw error;
       failure = error;
+      // What waits for rows to be read stands before the failing event; without such, all before it is folded.
+      if (rows.unread.length === 0) steps.clear();
     }
     if (rows.unread.length > 0) {
       await this.#ensureKey();

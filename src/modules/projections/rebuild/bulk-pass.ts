@@ -57,12 +57,12 @@ export async function bulkPass(
     const key = partitionKey(batch.topic, batch.partition);
     const begin = at[key] ?? 0;
     at[key] = batch.next;
+    decoded?.begin(batch.records.length);
     for (const job of jobs) {
       // One that must read something before this batch again waits for the next pass.
       if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
         await guarded(context, job, to, signal, () => job.bulk.take(batch, decoded));
     }
-    decoded?.clear();
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
