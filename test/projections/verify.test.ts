@@ -5,9 +5,7 @@ import { createBuildTable } from '../../src/modules/projections/build-table.js';
 import { setHold } from '../../src/modules/projections/hold-builds.js';
 import { compareTables } from '../../src/modules/projections/verify/compare-tables.js';
 import { verifyBuilds } from '../../src/modules/projections/verify/verify-builds.js';
-import { column, ID, PAID, SwapScene, tableOf } from './swap-scene.js';
-
-const table = tableOf(ID, PAID);
+import { column, ID, SwapScene, tableOf } from './swap-scene.js';
 
 describe('a verification', () => {
   let scene: SwapScene;
