@@ -2,7 +2,7 @@ import { Database } from '../../../src/database/database.js';
 import { Migrator } from '../../../src/database/migrator.js';
 import { jsonCodec } from '../../../src/kernel/codec.js';
 import type { Logger } from '../../../src/kernel/logger.js';
-import type { Position } from '../../../src/kernel/position.js';
+import { covers, latest, partitionKey, type Position } from '../../../src/kernel/position.js';
 import type { NewRecord } from '../../../src/kernel/record.js';
 import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
@@ -47,6 +47,8 @@ export interface House extends RebuildContext {
   rebuildUntil(request: RebuildRequest, events: number): Promise<void>;
   /** Where the build's progress stands. */
   standsAt(work: BuildWork): Promise<Position>;
+  /** Waits until the log has given the runners of this process all up to the position. */
+  given(position: Position): Promise<void>;
   /** Waits until an engine of this process has written a line with this in it. */
   said(text: string): Promise<void>;
   /** Waits until the build stands further on than now, or at the end. */
@@ -110,6 +112,21 @@ export async function house(url: string): Promise<House> {
   const database = new Database({ url, poolSize: 12 });
   const log = new PostgresLog(database, { heartbeatMs: 100, sessionTimeoutMs: 2_000 });
   await log.start();
+  let given: Position = {};
+  const join = log.join.bind(log);
+  log.join = async (options) => {
+    const member = await join(options);
+    const poll = member.poll.bind(member);
+    member.poll = async (wish) => {
+      const batches = await poll(wish);
+      given = latest(
+        given,
+        Object.fromEntries(batches.map(({ topic, partition, next }) => [partitionKey(topic, partition), next])),
+      );
+      return batches;
+    };
+    return member;
+  };
   let looks = 0;
   const builds = new (class extends BuildStore {
     override progress(build: number) {
@@ -192,6 +209,9 @@ export async function house(url: string): Promise<House> {
       }
     },
     standsAt: async (work) => positionOf(await builds.progress(work.build.id)),
+    given: async (position) => {
+      await until(() => Promise.resolve(covers(given, position)));
+    },
     said: async (text) => {
       await until(async () => lines.some((line) => line.includes(text)));
     },
