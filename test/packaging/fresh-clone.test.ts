@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileAsSwc } from './compile-as-swc.js';
 import { FreshClone, ORDINARY_USER } from './fresh-clone.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -27,4 +29,15 @@ describe('the README’s first command in a fresh clone', () => {
     });
     expect(printed).toContain('shop: stopped');
   });
+
+  // What a decorated signature imports as a type compiles with tsc, and dies when SWC's modules are linked.
+  it.each(['shop', 'fines'])(
+    'links the modules of the %s example as SWC compiles them',
+    { timeout: 60_000 },
+    async (example) => {
+      const folder = join(clone.folder, 'examples', example);
+      compileAsSwc(join(folder, 'src'), join(folder, 'as-swc', 'src'));
+      expect(await clone.importsOf(join(folder, 'as-swc/src/app.module.js'))).toEqual(['AppModule']);
+    },
+  );
 });

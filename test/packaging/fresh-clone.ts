@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { environment, freePort, listening, root } from './processes.js';
 
@@ -80,6 +81,16 @@ export class FreshClone {
       await ended;
     }
     return printed;
+  }
+
+  /** The names that a module exports, imported by a process of its own. */
+  async importsOf(file: string): Promise<readonly string[]> {
+    const script = `console.log(JSON.stringify(Object.keys(await import(${JSON.stringify(pathToFileURL(file).href)}))))`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: this.folder,
+      env: environment({}),
+    });
+    return JSON.parse(stdout) as readonly string[];
   }
 
   remove(): void {
