@@ -172,7 +172,8 @@ it('leaves a log without contradictions', async () => {
 async function waitForLocks(database: Database, count: number): Promise<void> {
   for (;;) {
     const { rows } = await database.query<{ waiting: number }>(
-      `select count(*) as waiting from pg_locks where not granted and locktype = 'advisory'`,
+      `select count(*) as waiting from pg_locks l join pg_database d on d.oid = l.database
+       where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`,
     );
     if ((rows[0]?.waiting ?? 0) >= count) return;
     await new Promise((resolve) => setImmediate(resolve));

@@ -14,7 +14,8 @@ import { Commands, type CommandResult, type ExecuteOptions } from './command.js'
 import { OwnTransactionAppender } from './own-transaction.js';
 import { SnapshotWriter } from './snapshots.js';
 import { StateCache } from './state-cache.js';
-import { StreamLoader, type Rows } from './stream-loader.js';
+import { StreamLoader } from './stream-loader.js';
+import { SharedReads } from './stream-reads.js';
 import { StreamTurns } from './stream-turns.js';
 
 export interface CommandExecutorOptions {
@@ -46,6 +47,7 @@ export class CommandExecutor extends Commands {
   readonly #registry: AggregateRegistry;
   readonly #appender: Appender;
   readonly #snapshots: SnapshotWriter;
+  readonly #reads: SharedReads;
   readonly #turns = new StreamTurns();
   readonly #parts: RunParts;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -62,6 +64,7 @@ export class CommandExecutor extends Commands {
     );
     this.#appender = new Appender(database, log, options.appender);
     this.#snapshots = new SnapshotWriter(database, logger);
+    this.#reads = new SharedReads(database.schema, async (statement) => (await database.query<never>(statement)).rows);
     this.#parts = {
       codec,
       loader: new StreamLoader(database.schema),
@@ -114,7 +117,7 @@ export class CommandExecutor extends Commands {
    */
   async *readStream(aggregate: string, id: string, tenant: string | null = null): AsyncGenerator<AnyRecorded> {
     const model = this.#registry.model(aggregate);
-    for await (const record of this.#parts.loader.records(this.#rows, model, model.address(tenant, id)))
+    for await (const record of this.#parts.loader.records(this.#reads, model, model.address(tenant, id)))
       yield model.decode(record);
   }
 
@@ -132,19 +135,16 @@ export class CommandExecutor extends Commands {
       const own = new OwnTransactionAppender(options.transaction, this.options.database.schema);
       await own.begin(this.#parts.newId());
       return new CommandRun(target, this.#parts, {
-        rows: own.rows,
+        reads: own.reads,
         append: (request) => own.append(request),
         shared: false,
       }).run();
     }
     const run = new CommandRun(target, this.#parts, {
-      rows: this.#rows,
+      reads: this.#reads,
       append: (request) => this.#appender.append(request),
       shared: true,
     });
     return this.#turns.run(address.stream, () => run.run());
   }
-
-  readonly #rows: Rows = async <Row extends object>(statement: Parameters<Rows>[0]) =>
-    (await this.options.database.query<Row>(statement)).rows;
 }

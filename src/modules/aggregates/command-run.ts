@@ -9,7 +9,8 @@ import { contentHash } from './content-hash.js';
 import { decideCommand, type DecidedEvent } from './decision.js';
 import type { SnapshotWriter } from './snapshots.js';
 import type { LoadedStream, StateCache } from './state-cache.js';
-import type { CommandIdentity, Rows, StreamLoader } from './stream-loader.js';
+import type { CommandIdentity, StreamLoader } from './stream-loader.js';
+import type { StreamReads } from './stream-reads.js';
 import { asRecorded, writeEvents, type WrittenEvent } from './write-events.js';
 
 /** What all runs of an executor share. */
@@ -37,7 +38,7 @@ export interface RunTarget {
 
 /** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */
 export interface RunPlace {
-  readonly rows: Rows;
+  readonly reads: StreamReads;
   append(request: AppendRequest): Promise<AppendOutcome>;
   /** Whether what was appended is committed, so that others may see it from the cache. */
   readonly shared: boolean;
@@ -133,7 +134,7 @@ export class CommandRun {
       // What prepare does is not done again for a command that has taken effect.
       return (handler.prepare && (await this.#lookUp())) || cached;
     }
-    const loaded = await this.parts.loader.load(this.place.rows, model, address, this.#mayRepeat ? this.#identity : null);
+    const loaded = await this.parts.loader.load(this.place.reads, model, address, this.#mayRepeat ? this.#identity : null);
     this.#mayRepeat = false;
     return loaded;
   }
@@ -141,7 +142,7 @@ export class CommandRun {
   async #lookUp(): Promise<Repeat | null> {
     if (!this.#mayRepeat) return null;
     this.#mayRepeat = false;
-    return this.parts.loader.earlier(this.place.rows, this.target.address, this.#identity);
+    return this.parts.loader.earlier(this.place.reads, this.target.address, this.#identity);
   }
 
   async #decide(state: unknown, now: Date): Promise<readonly DecidedEvent[]> {
@@ -209,7 +210,7 @@ export class CommandRun {
     const { model, address } = this.target;
     if (earlier.outcome === 'reused') throw idReused(this.target, this.#identity.commandId);
     this.parts.cache.drop(address.stream);
-    const events = await this.parts.loader.events(this.place.rows, model, address, earlier.firstVersion, earlier.lastVersion);
+    const events = await this.parts.loader.events(this.place.reads, model, address, earlier.firstVersion, earlier.lastVersion);
     return { version: earlier.lastVersion, position: { [address.partitionKey]: earlier.nextOffset }, events };
   }
 }

@@ -1,10 +1,12 @@
 import type { Migration } from '../../database/migration.js';
 import { appendFunctions } from './append-functions.js';
+import { loadFunction } from './load-function.js';
 
 /** The tables and functions of the write side. They stand on the log's: apply those first. */
 export const aggregateMigrations: readonly Migration[] = [
   { id: 'aggregates-0001-commands', up: ({ schema }) => tables(schema) },
   { id: 'aggregates-0002-append', up: ({ schema }) => appendFunctions(schema) },
+  { id: 'aggregates-0003-load', up: ({ schema }) => loadFunction(schema) },
 ];
 
 /**

@@ -1,10 +1,11 @@
 import { asRetriable, sqlState } from '../../database/database-errors.js';
+import type { Statement } from '../../database/database.js';
 import { SESSION_SETTINGS } from '../../database/session-settings.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes } from './append-statement.js';
 import type { OwnTransaction } from './command.js';
-import type { Rows } from './stream-loader.js';
+import { DirectReads, type Rows } from './stream-reads.js';
 
 /**
  * The same bounds that our own connections have, for the rest of the caller's transaction: it holds partition locks from now
@@ -16,26 +17,22 @@ const SAME_TRANSACTION = `select current_setting('kappa.transaction', true) as m
 
 /** The caller's open transaction as a place to load from and append in. */
 export class OwnTransactionAppender {
-  readonly rows: Rows = async <Row extends object>({
-    text,
-    values,
-  }: {
-    readonly text: string;
-    readonly values?: readonly unknown[];
-  }) => rowsOf<Row>(await this.transaction.query(text, values ? [...values] : undefined));
+  readonly reads: DirectReads;
 
   constructor(
     private readonly transaction: OwnTransaction,
     private readonly schema: string,
-  ) {}
+  ) {
+    this.reads = new DirectReads(schema, this.#rows);
+  }
 
   /** @throws KAPPA_NO_TRANSACTION, KAPPA_NOT_READ_COMMITTED */
   async begin(mark: string): Promise<void> {
-    await this.rows({
+    await this.#rows({
       text: BEGIN_BOUNDED,
       values: [SESSION_SETTINGS.lock_timeout, SESSION_SETTINGS.idle_in_transaction_session_timeout, mark],
     });
-    const [found] = await this.rows<{ mark: string | null; isolation: string }>({ text: SAME_TRANSACTION });
+    const [found] = await this.#rows<{ mark: string | null; isolation: string }>({ text: SAME_TRANSACTION });
     if (found?.mark !== mark) {
       throw new KappaError('KAPPA_NO_TRANSACTION', 'options.transaction has no open transaction', {
         nextStep:
@@ -53,7 +50,7 @@ export class OwnTransactionAppender {
   async append(request: AppendRequest): Promise<AppendOutcome> {
     const statement = appendStatements(this.schema).one(request);
     try {
-      const [row] = await this.rows<{ outcomes: string }>(statement);
+      const [row] = await this.#rows<{ outcomes: string }>(statement);
       const [outcome] = parseOutcomes([request], row?.outcomes ?? '');
       if (outcome === undefined || outcome === LATER)
         throw new KappaError('KAPPA_INTERNAL', 'one command was told to wait for itself');
@@ -63,6 +60,9 @@ export class OwnTransactionAppender {
       throw sqlState(error) === null ? error : asRetriable(error, `the append to ${request.stream}`);
     }
   }
+
+  readonly #rows: Rows = async <Row extends object>({ text, values }: Statement) =>
+    rowsOf<Row>(await this.transaction.query(text, values ? [...values] : undefined));
 }
 
 /** `pg` answers `{ rows }`, TypeORM the rows themselves. */

@@ -1,15 +1,12 @@
 import { asRetriable } from '../../database/database-errors.js';
-import type { Statement } from '../../database/database.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyRecorded } from '../../kernel/event.js';
 import type { LogRecord } from '../../kernel/record.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
 import type { AppendOutcome } from './append-request.js';
 import type { LoadedStream } from './state-cache.js';
-import { findCommand, loadStream, readVersions, toLogRecord, type LoadRow, type RecordRow } from './stream-statements.js';
-
-/** The slice of a connection that reads: our pool, or the caller's own transaction. */
-export type Rows = <Row extends object>(statement: Statement) => Promise<readonly Row[]>;
+import type { StreamReads } from './stream-reads.js';
+import { isRecord, StreamStatements, toLogRecord, type RecordRow } from './stream-statements.js';
 
 /** What a command of the same id did before. */
 export type EarlierCommand = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
@@ -22,98 +19,87 @@ export interface CommandIdentity {
 
 /** Loads streams: the snapshot where its code is today's, and the events after it, upcast, page by page. */
 export class StreamLoader {
-  readonly #load: string;
-  readonly #command: string;
-  readonly #versions: string;
+  readonly #statements: StreamStatements;
 
   constructor(schema: string) {
-    this.#load = loadStream(schema);
-    this.#command = findCommand(schema);
-    this.#versions = readVersions(schema);
+    this.#statements = new StreamStatements(schema);
   }
 
-  /** With `command`, tells in the same look whether its id has taken effect before. @throws RetriableError; what decoding throws. */
+  /**
+   * With `command`, tells in the same look whether its id has taken effect before.
+   * @throws RetriableError; KAPPA_STREAM_BROKEN; what decoding and evolve throw
+   */
   async load(
-    rows: Rows,
+    reads: StreamReads,
     model: AggregateModel,
     { stream }: StreamAddress,
     command: CommandIdentity | null,
   ): Promise<LoadedStream | EarlierCommand> {
-    const fingerprint = model.definition.snapshotEvery === null ? null : model.fingerprint;
-    let version = 0;
-    let snapshotVersion = 0;
-    let state = model.initialState();
-    for (let first = true, head = 0; first || version < head; first = false) {
-      const page = await this.#rows<LoadRow>(rows, 'kappa load stream', this.#load, [
-        stream,
-        first ? fingerprint : null,
-        first ? (command?.commandId ?? null) : null,
-        version,
-      ]);
+    let wish = {
+      stream,
+      after: 0,
+      fingerprint: model.definition.snapshotEvery === null ? null : model.fingerprint,
+      commandId: command?.commandId ?? null,
+    };
+    let [version, snapshotVersion, state] = [0, 0, model.initialState()];
+    for (;;) {
+      const page = await reads.page(wish);
       const [top] = page;
-      if (first && command && top?.command) return earlierOf(top.command, command.contentHash);
-      if (top?.snapshot_version != null) {
+      if (command && top?.command) return earlierOf(top.command, command.contentHash);
+      if (top && top.snapshot_version !== null) {
         version = snapshotVersion = top.snapshot_version;
         state = model.frozen<unknown>(JSON.parse(top.snapshot_state ?? 'null'));
       }
-      head = top?.head ?? 0;
+      const head = top?.head ?? 0;
       const before = version;
-      for (const row of page) {
-        if (!isRecord(row)) continue;
+      for (const row of page.filter(isRecord)) {
         if (row.version !== version + 1) throw brokenStream(stream, version + 1, row.version);
         state = model.evolve(state, model.decode(toLogRecord(model.definition.topic.name, row)));
         version = row.version;
       }
-      if (version === before && version < head) throw brokenStream(stream, version + 1, head);
+      if (version >= head) return { version, state, snapshotVersion };
+      if (version === before) throw brokenStream(stream, version + 1, head);
+      wish = { stream, after: version, fingerprint: null, commandId: null };
     }
-    return { version, state, snapshotVersion };
   }
 
   /** What the command's id did before; null where it is new. */
-  async earlier(rows: Rows, { stream }: StreamAddress, command: CommandIdentity): Promise<EarlierCommand | null> {
-    const [found] = await this.#rows<{ command: string }>(rows, 'kappa find command', this.#command, [
-      stream,
-      command.commandId,
-    ]);
+  async earlier({ rows }: StreamReads, { stream }: StreamAddress, command: CommandIdentity): Promise<EarlierCommand | null> {
+    const [found] = await rows<{ command: string }>(this.#statements.command(stream, command.commandId)).catch(
+      notLoaded(stream),
+    );
     return found ? earlierOf(found.command, command.contentHash) : null;
   }
 
   /** The events of these versions, oldest first. */
   async events(
-    rows: Rows,
+    { rows }: StreamReads,
     model: AggregateModel,
     { stream }: StreamAddress,
     firstVersion: number,
     lastVersion: number,
   ): Promise<readonly AnyRecorded[]> {
     if (lastVersion < firstVersion) return [];
-    const found = await this.#rows<RecordRow>(rows, 'kappa read versions', this.#versions, [stream, firstVersion, lastVersion]);
+    const found = await rows<RecordRow>(this.#statements.versions(stream, firstVersion, lastVersion)).catch(notLoaded(stream));
     return found.map((row) => model.decode(toLogRecord(model.definition.topic.name, row)));
   }
 
   /** The records of one stream as they stand in the log, oldest first, in pages. */
-  async *records(rows: Rows, model: AggregateModel, { stream }: StreamAddress): AsyncGenerator<LogRecord> {
-    for (let version = 0, more = true; more;) {
-      const page = (await this.#rows<LoadRow>(rows, 'kappa load stream', this.#load, [stream, null, null, version])).filter(
-        isRecord,
-      );
+  async *records(reads: StreamReads, model: AggregateModel, { stream }: StreamAddress): AsyncGenerator<LogRecord> {
+    for (let after = 0; ;) {
+      const page = (await reads.page({ stream, after, fingerprint: null, commandId: null })).filter(isRecord);
       for (const row of page) yield toLogRecord(model.definition.topic.name, row);
-      more = page.length > 0;
-      version = page.at(-1)?.version ?? version;
-    }
-  }
-
-  async #rows<Row extends object>(rows: Rows, name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
-    try {
-      return await rows<Row>({ name, text, values });
-    } catch (error) {
-      throw asRetriable(error, `the load of ${String(values[0])}`);
+      const last = page.at(-1);
+      if (!last || last.version >= last.head) return;
+      after = last.version;
     }
   }
 }
 
-function isRecord(row: LoadRow): row is LoadRow & RecordRow {
-  return row.version !== null && row.version !== undefined;
+function notLoaded(stream: string): (error: unknown) => never {
+  return (error) => {
+    throw asRetriable(error, `the load of ${stream}`);
+  };
 }
 
 function earlierOf(answer: string, contentHash: string): EarlierCommand {

@@ -1,12 +1,19 @@
+import { intArray, textArray } from '../../database/binary-arrays.js';
+import type { Statement } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
 
-/** A page of a stream's records: at most this many, and no more once they make up so many bytes. */
-export const PAGE_RECORDS = 1_000;
-export const PAGE_BYTES = 4 * 1024 * 1024;
+/** What is wanted of a stream: its events after a version, and perhaps a snapshot or an earlier command. */
+export interface PageWish {
+  readonly stream: string;
+  readonly after: number;
+  /** Null: no snapshot is of use. */
+  readonly fingerprint: string | null;
+  readonly commandId: string | null;
+}
 
-/** A record as the statements below give it. */
+/** An event as the statements give it; `int8` is a number or, on the application's own connections, a text. */
 export interface RecordRow {
   readonly version: number;
   readonly offset: number | string;
@@ -17,58 +24,65 @@ export interface RecordRow {
   readonly headers: string;
 }
 
-export interface LoadRow extends Partial<RecordRow> {
+/** See `load_streams`. The fields of a record are null where there is none. */
+export interface LoadRow extends Nullable<RecordRow> {
+  readonly number: number;
   readonly head: number;
   readonly snapshot_version: number | null;
-  /** Only in the first row. */
   readonly snapshot_state: string | null;
   readonly command: string | null;
 }
 
-const COMMAND = `concat_ws(',', k.content_hash, k.next_offset, (extract(epoch from k.recorded_at) * 1000000)::bigint, k.first_version, k.last_version)`;
-const RECORD = `r.version, r."offset", (extract(epoch from r.recorded_at) * 1000000)::bigint as recorded_us, r.partition, r.key, r.value, r.headers::text as headers`;
+type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
-/**
- * Snapshot, head, events and an earlier command of the same id, in one statement and so in one snapshot: what was probed in one
- * statement and read in another would not belong together.
- * $1 stream, $2 fingerprint (null: no snapshot), $3 command id (null: none), $4 after this version at least.
- */
-export const loadStream = (schema: string): string => {
-  const own = quoteIdentifier(schema);
-  return `
-  with snapshot as materialized (
-    select s.version, s.state::text as state from ${own}.snapshots s where s.stream = $1 and s.fingerprint = $2 and s.version > $4
-  ), command as materialized (
-    select ${COMMAND} as answer
-    from ${own}.commands k where k.stream = $1 and k.command_id = $3
-  ), page as materialized (
-    select p.*, sum(coalesce(octet_length(p.value), 0)) over (order by p.version) as bytes
-    from (
-      select l.* from ${own}.log_records l
-      where l.stream = $1 and l.version > greatest($4, (select version from snapshot))
-      order by l.version limit ${PAGE_RECORDS}
-    ) p
-  )
-  select
-    coalesce(
-      (select h.version from ${own}.log_records h where h.stream = $1 order by h.version desc limit 1),
-      (select h.version from ${own}.stream_heads h where h.stream = $1), 0) as head,
-    (select version from snapshot) as snapshot_version,
-    case when r.version is null or r.version = (select min(version) from page) then (select state from snapshot) end as snapshot_state,
-    (select answer from command) as command,
-    ${RECORD}
-  from (select) one
-  left join page r on r.bytes - coalesce(octet_length(r.value), 0) < ${PAGE_BYTES}
-  order by r.version`;
-};
+export interface PageBounds {
+  readonly records: number;
+  readonly bytes: number;
+}
 
-/** $1 stream, $2 command id. */
-export const findCommand = (schema: string): string =>
-  `select ${COMMAND} as command from ${quoteIdentifier(schema)}.commands k where k.stream = $1 and k.command_id = $2`;
+export class StreamStatements {
+  readonly #load: string;
+  readonly #command: string;
+  readonly #versions: string;
 
-/** $1 stream, $2 first version, $3 last version. */
-export const readVersions = (schema: string): string =>
-  `select ${RECORD} from ${quoteIdentifier(schema)}.log_records r where r.stream = $1 and r.version between $2 and $3 order by r.version`;
+  constructor(schema: string) {
+    const own = quoteIdentifier(schema);
+    this.#load = `select * from ${own}.load_streams($1, $2, $3, $4, $5, $6)`;
+    this.#command = `
+      select concat_ws(',', k.content_hash, k.next_offset, (extract(epoch from k.recorded_at) * 1000000)::bigint, k.first_version, k.last_version) as command
+      from ${own}.commands k where k.stream = $1 and k.command_id = $2`;
+    this.#versions = `
+      select r.version, r."offset", (extract(epoch from r.recorded_at) * 1000000)::bigint as recorded_us, r.partition, r.key, r.value, r.headers::text as headers
+      from ${own}.log_records r where r.stream = $1 and r.version between $2 and $3 order by r.version`;
+  }
+
+  /** Gives {@link LoadRow}s. */
+  load(wishes: readonly PageWish[], { records, bytes }: PageBounds): Statement {
+    const values = [
+      textArray(wishes.map(({ stream }) => stream)),
+      textArray(wishes.map(({ fingerprint }) => fingerprint)),
+      textArray(wishes.map(({ commandId }) => commandId)),
+      intArray(wishes.map(({ after }) => after)),
+      records,
+      bytes,
+    ];
+    return { name: 'kappa load streams', text: this.#load, values };
+  }
+
+  /** Gives `command`: what a command's id did before. */
+  command(stream: string, commandId: string): Statement {
+    return { name: 'kappa find command', text: this.#command, values: [stream, commandId] };
+  }
+
+  /** Gives {@link RecordRow}s. */
+  versions(stream: string, first: number, last: number): Statement {
+    return { name: 'kappa read versions', text: this.#versions, values: [stream, first, last] };
+  }
+}
+
+export function isRecord(row: LoadRow): row is LoadRow & RecordRow {
+  return row.version !== null;
+}
 
 export function toLogRecord(topic: TopicName, row: RecordRow): LogRecord {
   return {
