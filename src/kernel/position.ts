@@ -27,11 +27,19 @@ export function covers(reached: Position, wanted: Position): boolean {
   return Object.entries(wanted).every(([key, next]) => (reached[key as PartitionKey] ?? 0) >= next);
 }
 
+/** The partitions that `named` names, where `position` has them; 0 where it does not speak of one. */
+export function within(position: Position, named: Position): Position {
+  const found: Record<PartitionKey, number> = {};
+  for (const key of Object.keys(named) as PartitionKey[]) found[key] = position[key] ?? 0;
+  return found;
+}
+
 /** The later of both, partition by partition. */
 export function latest(...positions: readonly Position[]): Position {
   const merged: Record<PartitionKey, number> = {};
   for (const position of positions) {
-    for (const [key, next] of Object.entries(position) as [PartitionKey, number][]) merged[key] = Math.max(merged[key] ?? 0, next);
+    for (const [key, next] of Object.entries(position) as [PartitionKey, number][])
+      merged[key] = Math.max(merged[key] ?? 0, next);
   }
   return merged;
 }

@@ -12,6 +12,7 @@ import { EventFailure } from './event-failure.js';
 import { deepFreeze } from '../../../kernel/deep-freeze.js';
 import type { FoldSteps } from './fold-steps.js';
 import type { RowEntry, RowWindow } from './row-window.js';
+import { StreamKeys } from './stream-keys.js';
 
 /**
  * A projection compiled for speed: the engines, live and in bulk, and the testing kit all fold through it. In two passes, keys
@@ -273,36 +274,5 @@ function takeBack(steps: FoldSteps, failed: number, from: number): void {
     if (!entry) break;
     entry.row = steps.before[i] ?? null;
     entry.dirty = steps.wasDirty[i] ?? true;
-  }
-}
-
-/** The default key: the stream's id in the one primary column, beside the tenant's. The same object is filled again for every event. */
-class StreamKeys {
-  readonly #scratch: Record<string, unknown> = {};
-  readonly #column: string;
-
-  constructor(
-    private readonly definition: ProjectionDefinition,
-    key: readonly string[],
-  ) {
-    const [column, ...more] = key.filter((name) => name !== definition.tenant);
-    if (column === undefined || more.length > 0) {
-      const type = definition.handlers.find((handler) => handler.key === null)?.type ?? '';
-      throw new KappaError(
-        'KAPPA_BAD_PROJECTION',
-        `projection ${definition.name} has the key (${key.join(', ')}), which the stream's id alone cannot fill`,
-        {
-          facts: { projection: definition.name, key, type },
-          nextStep: `Give the handler of ${type} its key: { key: (event) => ({ … }) }.`,
-        },
-      );
-    }
-    this.#column = column;
-  }
-
-  of(event: AnyRecorded): RowKey {
-    this.#scratch[this.#column] = event.stream.id;
-    if (this.definition.tenant !== null) this.#scratch[this.definition.tenant] = event.tenant ?? '';
-    return this.#scratch;
   }
 }

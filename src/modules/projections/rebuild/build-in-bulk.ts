@@ -1,7 +1,7 @@
 import { isTransient, sqlState } from '../../../database/database-errors.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { topicName } from '../../../kernel/names.js';
-import { distance, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { distance, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import { buildLabel } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { stoppingError } from '../fold/event-failure.js';
@@ -172,10 +172,6 @@ async function boundsOf(
     }
   }
   return { begin, end };
-}
-
-function within(position: Position, named: Position): Position {
-  return Object.fromEntries((Object.keys(named) as PartitionKey[]).map((key) => [key, position[key] ?? 0]));
 }
 
 /** An outage, a lock, a full disk: not the build's fault, and it goes on where it stood. */

@@ -1,6 +1,6 @@
 import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
-import { covers, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
 import { buildError, EventFailure } from '../fold/event-failure.js';
@@ -45,7 +45,7 @@ export async function bulkPass(
   let records = 0;
   const batches = context.log.read({
     from,
-    to: only(to, from),
+    to: within(to, from),
     maxBatchRecords: Math.max(1, Math.min(options.batchRecords, options.maxEventsPerSecond ?? Infinity)),
     maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
     signal,
@@ -142,7 +142,7 @@ async function findFailure(context: RunnerContext, job: RebuildJob, to: Position
   const epochs = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim]));
   const next = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
   const from = Object.fromEntries([...next].filter(([key, at]) => at < (to[key] ?? 0)));
-  for await (const batch of context.log.read({ from, to: only(to, from), signal })) {
+  for await (const batch of context.log.read({ from, to: within(to, from), signal })) {
     const key = partitionKey(batch.topic, batch.partition);
     const part = partOf(batch, epochs.get(key)?.epoch ?? 0, next.get(key) ?? 0);
     const { outcome, failure } = await applyUpToFailure(
@@ -174,10 +174,6 @@ function earliest(jobs: readonly RebuildJob[], to: Position): Position {
   return from;
 }
 
-function only(position: Position, named: Position): Position {
-  return Object.fromEntries((Object.keys(named) as PartitionKey[]).map((key) => [key, position[key] ?? 0]));
-}
-
 async function slowDown(records: number, began: number, most: number | null, signal: AbortSignal): Promise<void> {
   if (most === null) return;
   const early = (records / most) * 1000 - (performance.now() - began);
@@ -186,6 +182,6 @@ async function slowDown(records: number, began: number, most: number | null, sig
 
 /** True when the job has taken in all up to these ends. */
 export function reached(job: RebuildJob, ends: Position): boolean {
-  const wanted = only(ends, job.bulk.position);
+  const wanted = within(ends, job.bulk.position);
   return covers(job.bulk.position, wanted);
 }

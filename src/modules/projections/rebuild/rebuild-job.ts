@@ -1,4 +1,4 @@
-import { distance, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { distance, within, type Position } from '../../../kernel/position.js';
 import type { BuildError } from '../build.js';
 import type { RebuildPhase, RebuildProgress } from '../operations.js';
 import type { RunnerContext } from '../runner/runner-context.js';
@@ -60,11 +60,4 @@ export class RebuildJob {
       error: this.error?.message ?? null,
     };
   }
-}
-
-/** Of a position, the partitions that `wanted` names. */
-function within(position: Position, wanted: Position): Position {
-  const found: Record<PartitionKey, number> = {};
-  for (const key of Object.keys(wanted) as PartitionKey[]) found[key] = position[key] ?? 0;
-  return found;
 }

@@ -33,6 +33,8 @@ export class LiveRunner {
   readonly #label: string;
   #member: GroupMember | null = null;
   #claimAnew = false;
+  /** Something was said to be away. */
+  #warned = false;
   #committedAt = 0;
   #error: BuildError | null;
   #done: Promise<unknown> | null = null;
@@ -116,7 +118,8 @@ export class LiveRunner {
       if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
       await this.#take(member, batches, signal);
       if (this.#backoff.attempts > 0 && !this.#claimAnew) {
-        this.context.logger.log(`${this.#label}: goes on`);
+        if (this.#warned) this.context.logger.log(`${this.#label}: goes on`);
+        this.#warned = false;
         this.#backoff.reset();
       }
     } catch (error) {
@@ -192,8 +195,9 @@ export class LiveRunner {
   async #waitOut(error: unknown, signal: AbortSignal): Promise<void> {
     const { logger } = this.context;
     const text = `${this.#label}: ${messageOf(error)}; nothing is lost, trying again`;
-    if (this.#backoff.attempts === 0) logger.warn(text);
+    if (!this.#warned) logger.warn(text);
     else if (this.#backoff.attempts % 10 === 0) logger.warn(`${text} (${this.#backoff.attempts} times so far)`);
+    this.#warned = true;
     await this.#backoff.wait(signal);
   }
 
