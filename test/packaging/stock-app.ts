@@ -22,7 +22,8 @@ export class StockApp {
     const folder = mkdtempSync(join(tmpdir(), `${template}-`));
     cpSync(join(root, 'test/packaging/apps', template), folder, { recursive: true });
     writeFileSync(join(folder, 'src/app.module.ts'), ownAppOfReadme());
-    cpSync(join(root, 'test/packaging/apps/accounts.spec.ts'), join(folder, 'src/accounts.spec.ts'));
+    for (const spec of ['accounts.spec.ts', 'kit.spec.ts'])
+      cpSync(join(root, 'test/packaging/apps', spec), join(folder, 'src', spec));
     const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
       cwd: root,
       env: environment({}),
