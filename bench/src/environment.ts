@@ -10,6 +10,7 @@ export interface Environment {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
+  readonly nodeEnv: string;
   readonly postgresql: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly package: string;
@@ -43,6 +44,7 @@ export async function readEnvironment(database: Queryable): Promise<Environment>
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     node: process.version,
+    nodeEnv: process.env['NODE_ENV'] ?? 'development',
     postgresql: version?.server_version ?? 'unknown',
     settings: Object.fromEntries(rows.map(({ name, setting, unit }) => [name, `${setting}${unit ?? ''}`])),
     package: ours,
