@@ -66,9 +66,18 @@ export class CommandContext {
       throw new KappaError('KAPPA_NOT_CONFIRMED', effect, { nextStep: 'Give --yes to confirm.' });
     }
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    // Ctrl-C and Ctrl-D at the question are a no; without these the question would stay open.
+    const left = new AbortController();
+    for (const event of ['SIGINT', 'close']) terminal.once(event, () => left.abort());
     try {
-      const answer = await terminal.question(`${effect}\nContinue? (y/N) `, { signal: this.signal });
+      const answer = await terminal.question(`${effect}\nContinue? (y/N) `, {
+        signal: AbortSignal.any([this.signal, left.signal]),
+      });
       return /^y(es)?$/i.test(answer.trim());
+    } catch (error) {
+      if (!left.signal.aborted && !this.signal.aborted) throw error;
+      this.out.note('');
+      return false;
     } finally {
       terminal.close();
     }

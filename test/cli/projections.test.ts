@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -156,20 +157,26 @@ describe('projections by command, without a running application', { timeout: 120
     expect(statesOf(await projections('payments_per_fine'))).toEqual(['1 standby', '2 live']);
   });
 
-  it('shows bars and colours on a terminal, and asks there', async () => {
-    const bars = await run([], { ...inApp, terminal: 'projections rebuild fines' });
-    expect(bars.code, bars.stdout).toBe(0);
-    expect(bars.stdout).toContain('█');
-    expect(bars.stdout).toMatch(/fines v1 build \d+ ready/);
-    const table = await run([], { ...inApp, terminal: 'projections list' });
-    expect(table.stdout).toContain('\u001b[2mprojection');
-    expect((await run([], { ...inApp, terminal: 'projections list --no-color' })).stdout).not.toContain('\u001b[');
-    const no = await run([], { ...inApp, terminal: 'projections retire payments_per_fine', input: 'n\n' });
-    expect(no.stdout).toContain('Continue? (y/N)');
-    expect(no.stdout).toContain('Nothing was changed');
-    expect(no.code).toBe(1);
-    const yes = await run([], { ...inApp, terminal: 'projections retire payments_per_fine', input: 'y\n' });
-    expect(yes.code, yes.stdout).toBe(0);
-    expect(statesOf(await projections('payments_per_fine'))).toEqual(['1 retired', '2 live']);
-  });
+  // util-linux's `script` gives the terminal.
+  it.skipIf(spawnSync('script', ['--version']).status !== 0)(
+    'shows bars and colours on a terminal, and asks there',
+    async () => {
+      const bars = await run([], { ...inApp, terminal: 'projections rebuild fines' });
+      expect(bars.code, bars.stdout).toBe(0);
+      expect(bars.stdout).toContain('█');
+      expect(bars.stdout).toMatch(/fines v1 build \d+ ready/);
+      const table = await run([], { ...inApp, terminal: 'projections list' });
+      expect(table.stdout).toContain('\u001b[2mprojection');
+      expect((await run([], { ...inApp, terminal: 'projections list --no-color' })).stdout).not.toContain('\u001b[');
+      const no = await run([], { ...inApp, terminal: 'projections retire payments_per_fine', answer: 'n\n' });
+      expect(no.stdout).toContain('Continue? (y/N)');
+      expect(no.stdout).toContain('Nothing was changed');
+      expect(no.code).toBe(1);
+      const left = await run([], { ...inApp, terminal: 'projections retire payments_per_fine', answer: '\u0003' });
+      expect([left.code, left.stdout]).toEqual([1, expect.stringContaining('Nothing was changed')]);
+      const yes = await run([], { ...inApp, terminal: 'projections retire payments_per_fine', answer: 'y\n' });
+      expect(yes.code, yes.stdout).toBe(0);
+      expect(statesOf(await projections('payments_per_fine'))).toEqual(['1 retired', '2 live']);
+    },
+  );
 });

@@ -22,14 +22,14 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Runs this command line on a terminal (by util-linux's `script`), where stdout and stderr are one. */
   readonly terminal?: string;
-  /** Typed at the terminal. */
-  readonly input?: string;
+  /** Typed at the terminal when it asks. */
+  readonly answer?: string;
 }
 
 /** The built command as a process of its own. */
 export function start(
   args: readonly string[],
-  { cwd = bareFolder, env = {}, terminal, input }: RunOptions = {},
+  { cwd = bareFolder, env = {}, terminal, answer }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
   const child = terminal
@@ -38,7 +38,14 @@ export function start(
         env: { ...inherited, TERM: 'xterm', ...env },
       })
     : spawn(process.execPath, [BIN, ...args], { cwd, env: { ...inherited, ...env } });
-  if (input !== undefined) child.stdin.write(input);
+  if (answer !== undefined) {
+    let shown = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const asked = shown.includes('(y/N)');
+      shown += chunk.toString();
+      if (!asked && shown.includes('(y/N)')) child.stdin.write(answer);
+    });
+  }
   return child;
 }
 
