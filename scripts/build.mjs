@@ -53,8 +53,9 @@ function linkBench() {
 export async function compile(project) {
   // By its path: another package may bring a `tsc` of another version into node_modules/.bin.
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const [code] = await once(spawn(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] }), 'exit');
-  return code === 0;
+  const compiler = spawn(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] });
+  await once(compiler, 'exit');
+  return compiler.exitCode === 0;
 }
 
 /**

@@ -24,9 +24,14 @@ export async function checkServer(database: Queryable & { readonly url: string }
       throw startError(error, where);
     });
   if (!row || row.version < OLDEST) {
-    throw new KappaError('KAPPA_DATABASE_TOO_OLD', `${where} is PostgreSQL ${Math.floor((row?.version ?? 0) / 10_000)}`, { nextStep: 'Use PostgreSQL 14 or newer.' });
+    throw new KappaError('KAPPA_DATABASE_TOO_OLD', `${where} is PostgreSQL ${Math.floor((row?.version ?? 0) / 10_000)}`, {
+      nextStep: 'Use PostgreSQL 14 or newer.',
+    });
   }
-  if (row.idle !== `${Number(SESSION_SETTINGS.idle_in_transaction_session_timeout) / 1000}s` || row.isolation !== 'read committed') {
+  if (
+    row.idle !== `${Number(SESSION_SETTINGS.idle_in_transaction_session_timeout) / 1000}s` ||
+    row.isolation !== 'read committed'
+  ) {
     throw poolerError(where);
   }
 }
@@ -36,10 +41,16 @@ function startError(error: unknown, where: string): KappaError {
   if (/unsupported startup parameter/i.test(message)) return poolerError(where, error);
   const state = sqlState(error);
   if (state === '28P01' || state === '28000') {
-    return new KappaError('KAPPA_DATABASE_LOGIN', `${where} refuses the login: ${message}`, { nextStep: 'Check user and password of database.url.', cause: error });
+    return new KappaError('KAPPA_DATABASE_LOGIN', `${where} refuses the login: ${message}`, {
+      nextStep: 'Check user and password of database.url.',
+      cause: error,
+    });
   }
   if (state === '3D000') {
-    return new KappaError('KAPPA_DATABASE_MISSING', `${where}: ${message}`, { nextStep: 'Create the database or correct database.url.', cause: error });
+    return new KappaError('KAPPA_DATABASE_MISSING', `${where}: ${message}`, {
+      nextStep: 'Create the database or correct database.url.',
+      cause: error,
+    });
   }
   return new KappaError('KAPPA_DATABASE_UNREACHABLE', `${where} cannot be reached: ${message || String(state)}`, {
     facts: { where },
@@ -49,11 +60,15 @@ function startError(error: unknown, where: string): KappaError {
 }
 
 function poolerError(where: string, cause?: unknown): KappaError {
-  return new KappaError('KAPPA_POOLER_DROPS_SETTINGS', `${where} does not keep our session settings: a pooler in transaction mode stands between`, {
-    facts: { where, settings: Object.keys(SESSION_SETTINGS) },
-    nextStep: 'Point database.url at PostgreSQL itself or at a pool in session mode.',
-    cause,
-  });
+  return new KappaError(
+    'KAPPA_POOLER_DROPS_SETTINGS',
+    `${where} does not keep our session settings: a pooler in transaction mode stands between`,
+    {
+      facts: { where, settings: Object.keys(SESSION_SETTINGS) },
+      nextStep: 'Point database.url at PostgreSQL itself or at a pool in session mode.',
+      cause,
+    },
+  );
 }
 
 /** Host, port and database of a URL, never its user or password. */

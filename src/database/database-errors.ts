@@ -7,15 +7,27 @@ export function sqlState(error: unknown): string | null {
 }
 
 /** Socket errors of Node, and what `pg` says when the server went away without a word. */
-const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
-const CONNECTION_MESSAGE = /connection terminated|connection ended|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+]);
+const CONNECTION_MESSAGE =
+  /connection terminated|connection ended|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
 
 /** True when the connection itself failed, so that it is not known what became of a statement under way. */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const state = sqlState(error);
   // Class 08: connection exceptions. 57P01–57P03: shutdown, crash, starting up. 25P03: idle in transaction timeout.
-  if (state !== null) return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03' || state === '25P03';
+  if (state !== null)
+    return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03' || state === '25P03';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return CONNECTION_CODES.has(code) || CONNECTION_MESSAGE.test(error.message);
 }
@@ -23,7 +35,14 @@ export function isConnectionError(error: unknown): boolean {
 /** True when PostgreSQL says that the same statement may succeed later: serialisation, deadlock, lock timeout, too many connections. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);
-  return state === '40001' || state === '40P01' || state === '55P03' || state === '53300' || state === '57014' || isConnectionError(error);
+  return (
+    state === '40001' ||
+    state === '40P01' ||
+    state === '55P03' ||
+    state === '53300' ||
+    state === '57014' ||
+    isConnectionError(error)
+  );
 }
 
 /** True when the data is at fault (SQLSTATE classes 22 and 23), never the connection, a lock or the server. */

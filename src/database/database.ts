@@ -27,7 +27,10 @@ export interface Statement {
 
 /** The slice of a connection that runs statements. Rows come with `int8` as number (system tables only) and timestamps as text. */
 export interface Queryable {
-  query<Row extends object = Record<string, unknown>>(statement: string | Statement, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>;
+  query<Row extends object = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number }>;
 }
 
 /** A connection of the pool, held until `release`. `raw` is for COPY streams and row codecs. */
@@ -82,7 +85,10 @@ export class Database {
     await checkServer(this);
   }
 
-  async query<Row extends object = Record<string, unknown>>(statement: string | Statement, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }> {
+  async query<Row extends object = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number }> {
     return run<Row>(this.#pool, statement, values);
   }
 
@@ -151,7 +157,11 @@ async function run<Row extends object>(
   statement: string | Statement,
   values?: readonly unknown[],
 ): Promise<{ rows: Row[]; rowCount: number }> {
-  const { text, name, values: own } = typeof statement === 'string' ? { text: statement, name: undefined, values: undefined } : statement;
+  const {
+    text,
+    name,
+    values: own,
+  } = typeof statement === 'string' ? { text: statement, name: undefined, values: undefined } : statement;
   const parameters = values ?? own;
   const result = await target.query<Row>({
     text,

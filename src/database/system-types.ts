@@ -15,7 +15,7 @@ export const systemTypes: pg.CustomTypesConfig = {
       if (oid === INT8) return Number;
       if (oid === TIMESTAMP || oid === TIMESTAMPTZ || oid === DATE) return (text: string) => text;
     }
-    return pg.types.getTypeParser(oid, format as 'text');
+    return pg.types.getTypeParser(oid, format) as (value: string) => unknown;
   }) as pg.CustomTypesConfig['getTypeParser'],
 };
 

@@ -24,7 +24,10 @@ export function topicName(text: string): TopicName {
 /** @throws KAPPA_BAD_OFFSET when the number is no offset. */
 export function offset(value: number): Offset {
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new KappaError('KAPPA_BAD_OFFSET', `${value} is not an offset`, { facts: { value }, nextStep: 'Give a whole number from 0.' });
+    throw new KappaError('KAPPA_BAD_OFFSET', `${value} is not an offset`, {
+      facts: { value },
+      nextStep: 'Give a whole number from 0.',
+    });
   }
   return value as Offset;
 }
@@ -57,7 +60,11 @@ export function streamName(identity: StreamIdentity): StreamName {
 export function parseStreamName(name: StreamName): StreamIdentity {
   const first = name.indexOf('/');
   const second = name.indexOf('/', first + 1);
-  return { tenant: first === 0 ? null : name.slice(0, first), aggregate: name.slice(first + 1, second), id: name.slice(second + 1) };
+  return {
+    tenant: first === 0 ? null : name.slice(0, first),
+    aggregate: name.slice(first + 1, second),
+    id: name.slice(second + 1),
+  };
 }
 
 /** The record key of a stream's events: the id, or `tenant/id`. The same key means the same partition and the same order. */
@@ -67,7 +74,13 @@ export function streamKey(tenant: string | null, id: string): string {
 
 function checkedStreamId(id: string): string {
   // A NUL cannot be stored by PostgreSQL as text, and a lone surrogate would change on its way through UTF-8.
-  if (typeof id !== 'string' || id === '' || id.includes('\0') || !id.isWellFormed() || Buffer.byteLength(id) > MAX_STREAM_ID_BYTES) {
+  if (
+    typeof id !== 'string' ||
+    id === '' ||
+    id.includes('\0') ||
+    !id.isWellFormed() ||
+    Buffer.byteLength(id) > MAX_STREAM_ID_BYTES
+  ) {
     throw badName('stream id', id, `Use 1 to ${MAX_STREAM_ID_BYTES} bytes of well-formed text.`);
   }
   return id;

@@ -18,7 +18,12 @@ export interface StandardShape<D> {
 
 export type StandardResult<D> =
   | { readonly value: D; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
 
 /** A payload's shape: a class (its class-validator rules apply), any Standard Schema, or {@link type}. */
 export type Shape<D> = TypeShape<D> | (new () => D) | StandardShape<D>;

@@ -36,7 +36,10 @@ const MAX_PARTITIONS = 1_000;
  * Declares a topic and the events it holds: `topic('fines', { partitions: 8, events: [FineCreated] })`.
  * @throws KAPPA_BAD_TOPIC for a bad number of partitions, no or twice-declared events; KAPPA_BAD_NAME for its name.
  */
-export function topic<const N extends string, const Es extends readonly AnyEvent[]>(name: N, options: TopicOptions<Es>): Topic<Es[number]> {
+export function topic<const N extends string, const Es extends readonly AnyEvent[]>(
+  name: N,
+  options: TopicOptions<Es>,
+): Topic<Es[number]> {
   const partitions = options.partitions ?? DEFAULT_PARTITIONS;
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
     throw badTopic(name, `has ${partitions} partitions`, `Give a whole number from 1 to ${MAX_PARTITIONS}.`);
@@ -45,7 +48,8 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
   const twice = types.find((type, index) => types.indexOf(type) !== index);
   if (twice !== undefined) throw badTopic(name, `declares ${twice} twice`, 'List each event once, in its newest version.');
   for (const [unit, value] of Object.entries(options.retention ?? {})) {
-    if (!Number.isSafeInteger(value) || value <= 0) throw badTopic(name, `has a retention.${unit} of ${value}`, 'Give a whole number above 0.');
+    if (!Number.isSafeInteger(value) || value <= 0)
+      throw badTopic(name, `has a retention.${unit} of ${value}`, 'Give a whole number above 0.');
   }
   return Object.freeze({
     name: topicName(name),

@@ -10,4 +10,8 @@ export type Method = (...args: never[]) => unknown;
  * A method decorator for methods of type `F`. Generic in `M`, so that fewer parameters and narrower results stay allowed
  * (a fixed `TypedPropertyDescriptor<F>` refuses both).
  */
-export type Decorates<F extends Method> = <M extends F>(target: object, key: string | symbol, method: TypedPropertyDescriptor<M>) => void;
+export type Decorates<F extends Method> = <M extends F>(
+  target: object,
+  key: string | symbol,
+  method: TypedPropertyDescriptor<M>,
+) => void;

@@ -9,7 +9,10 @@ import { Database } from '../../src/database/database.js';
 import { createTestDatabase } from '../../src/testing/test-server.js';
 
 const installed = spawnSync('pgbouncer', ['--version']).status === 0;
-if (!installed) console.warn('\n!!! PgBouncer is not installed: that it is refused with words is NOT checked. Remedy: apt-get install pgbouncer\n');
+if (!installed)
+  console.warn(
+    '\n!!! PgBouncer is not installed: that it is refused with words is NOT checked. Remedy: apt-get install pgbouncer\n',
+  );
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -23,7 +26,9 @@ async function freePort(): Promise<number> {
 async function untilListening(port: number): Promise<void> {
   for (;;) {
     const socket = connect(port, '127.0.0.1');
-    const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);
+    const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
+      () => false,
+    );
     socket.destroy();
     if (open) return;
   }
@@ -58,12 +63,18 @@ async function startPooler(target: URL, settings: string): Promise<{ readonly ur
 describe.skipIf(!installed)('a pooler before the database', () => {
   it.each([
     ['in transaction mode', 'pool_mode = transaction'],
-    ['in transaction mode that drops what it does not know', 'pool_mode = transaction\nignore_startup_parameters = options,extra_float_digits'],
+    [
+      'in transaction mode that drops what it does not know',
+      'pool_mode = transaction\nignore_startup_parameters = options,extra_float_digits',
+    ],
   ])('is refused with words %s', async (_, settings) => {
     const test = await createTestDatabase();
     const pooler = await startPooler(new URL(test.url), settings);
     const database = new Database({ url: pooler.url });
-    await expect(database.start()).rejects.toMatchObject({ code: 'KAPPA_POOLER_DROPS_SETTINGS', nextStep: expect.stringContaining('session mode') as string });
+    await expect(database.start()).rejects.toMatchObject({
+      code: 'KAPPA_POOLER_DROPS_SETTINGS',
+      nextStep: expect.stringContaining('session mode') as string,
+    });
     await database.stop();
     await pooler.stop();
     await test.drop();

@@ -14,7 +14,11 @@ export class Child<Answer> {
 
   /** Starts a TypeScript file and waits for its `ready` message. @throws with what it printed when it ends before */
   static async start<Answer = unknown>(file: URL, env: Readonly<Record<string, string>>): Promise<Child<Answer>> {
-    const child = fork(fileURLToPath(file), [], { execArgv: ['--import', TYPESCRIPT], env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    const child = fork(fileURLToPath(file), [], {
+      execArgv: ['--import', TYPESCRIPT],
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
     let printed = '';
     child.stderr?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
     const ended = once(child, 'exit').then(() => {

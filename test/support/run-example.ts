@@ -13,7 +13,11 @@ export interface Ended {
 }
 
 /** Runs a built program of this repository to its end. */
-export async function runToEnd(file: string, args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {}): Promise<Ended> {
+export async function runToEnd(
+  file: string,
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
     cwd: options.cwd ?? ROOT,
     env: { ...process.env, INIT_CWD: options.cwd ?? ROOT, ...options.env },

@@ -16,7 +16,10 @@ export class CreateFine extends FineCommand {
   @IsString() vehicleClass: string;
   @IsString() dismissal: string;
   @IsString() officer: string;
-  constructor(fineId: string, fine: { amount: string; article: string; points: number; vehicleClass: string; dismissal: string; officer: string }) {
+  constructor(
+    fineId: string,
+    fine: { amount: string; article: string; points: number; vehicleClass: string; dismissal: string; officer: string },
+  ) {
     super(fineId);
     this.amount = fine.amount;
     this.article = fine.article;

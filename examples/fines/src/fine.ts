@@ -60,7 +60,9 @@ export const fine = Fine.evolve({
   'judge.called': (state) => state,
 })
   .decide(CreateFine, ({ amount, article, points, vehicleClass, dismissal, officer }, state) =>
-    state.created ? refuse('fine.exists') : [FineCreated({ amount: plus(amount, '0'), article, points, vehicleClass, dismissal, officer })],
+    state.created
+      ? refuse('fine.exists')
+      : [FineCreated({ amount: plus(amount, '0'), article, points, vehicleClass, dismissal, officer })],
   )
   .decide(SendFine, ({ expense }, state) => {
     existing(state);

@@ -27,12 +27,17 @@ export class FinesImport {
   ) {}
 
   /** Imports the file, waits until all tables show it, and reads their totals. */
-  async run(file: string, onProgress: (progress: ImportProgress & { readonly ofBytes: number }) => void): Promise<ImportReport> {
+  async run(
+    file: string,
+    onProgress: (progress: ImportProgress & { readonly ofBytes: number }) => void,
+  ): Promise<ImportReport> {
     const ofBytes = (await stat(file)).size;
     const start = performance.now();
     const end = await importFines(this.commands, file, (progress) => onProgress({ ...progress, ofBytes }));
     const appended = performance.now();
-    await Promise.all([this.fines, this.activities, this.months].map((reader) => reader.waitFor(end, { timeoutMs: VISIBLE_WITHIN_MS })));
+    await Promise.all(
+      [this.fines, this.activities, this.months].map((reader) => reader.waitFor(end, { timeoutMs: VISIBLE_WITHIN_MS })),
+    );
     const visible = performance.now();
     const totals = await readTotals(this.database);
     return { ...totals, importSeconds: seconds(appended - start), visibleSeconds: seconds(visible - appended) };

@@ -21,7 +21,11 @@ export interface ImportProgress {
  * Sends each row as a command through the aggregate. A fine's rows are decided in the order of the file (commands of one
  * stream wait for each other), different fines side by side. Returns the position after the last append.
  */
-export async function importFines(commands: Commands, file: string, onProgress: (progress: ImportProgress) => void): Promise<Position> {
+export async function importFines(
+  commands: Commands,
+  file: string,
+  onProgress: (progress: ImportProgress) => void,
+): Promise<Position> {
   let bytes = 0;
   let rows = 0;
   let position: Position = {};
@@ -30,7 +34,9 @@ export async function importFines(commands: Commands, file: string, onProgress: 
   let oneEnded: () => void = () => undefined;
   const send = async (row: FineRecord): Promise<void> => {
     try {
-      const result = await untilAnswered(() => commands.execute(row.command, { idempotencyKey: row.idempotencyKey, occurredAt: row.occurredAt }));
+      const result = await untilAnswered(() =>
+        commands.execute(row.command, { idempotencyKey: row.idempotencyKey, occurredAt: row.occurredAt }),
+      );
       position = latest(position, result.position);
       rows += 1;
     } catch (error) {

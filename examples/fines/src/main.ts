@@ -19,7 +19,9 @@ async function main(): Promise<number> {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: ['warn', 'error'], abortOnError: false });
   app.enableShutdownHooks();
   try {
-    const report = await withProgress(!json && process.stderr.isTTY, (show) => app.get(FinesImport).run(resolve(CALLED_FROM, file), show));
+    const report = await withProgress(!json && process.stderr.isTTY, (show) =>
+      app.get(FinesImport).run(resolve(CALLED_FROM, file), show),
+    );
     if (!json) summarise(report);
     console.log(JSON.stringify(report));
     return 0;
@@ -42,7 +44,10 @@ type Show = (progress: { readonly rows: number; readonly bytes: number; readonly
 
 async function withProgress<T>(visible: boolean, work: (show: Show) => Promise<T>): Promise<T> {
   if (!visible) return work(() => undefined);
-  const bar = new SingleBar({ format: '{bar} {percentage}% of the file · {rows} rows · {rate}/s · {eta_formatted} left', hideCursor: true });
+  const bar = new SingleBar({
+    format: '{bar} {percentage}% of the file · {rows} rows · {rate}/s · {eta_formatted} left',
+    hideCursor: true,
+  });
   const start = Date.now();
   let started = false;
   try {
@@ -60,7 +65,9 @@ async function withProgress<T>(visible: boolean, work: (show: Show) => Promise<T
 function summarise(report: ImportReport): void {
   console.log(`${report.events.toLocaleString('en')} events of ${report.fines.toLocaleString('en')} fines in the tables`);
   console.log(`paid ${report.paid}, expense ${report.expense}, last amounts ${report.lastAmounts}`);
-  console.log(`${report.paidFines.toLocaleString('en')} fines with a payment, ${report.settledFines.toLocaleString('en')} settled`);
+  console.log(
+    `${report.paidFines.toLocaleString('en')} fines with a payment, ${report.settledFines.toLocaleString('en')} settled`,
+  );
   console.log(`import ${report.importSeconds} s, visible ${report.visibleSeconds} s after the last append`);
 }
 

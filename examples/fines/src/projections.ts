@@ -17,7 +17,10 @@ import { cents, money, plus } from './money.js';
 import { ActivityRow, FineRow, MonthRow } from './rows.js';
 
 type Fine = Readonly<FineRow>;
-type Happened = { readonly type: string; readonly occurredAt: string };
+interface Happened {
+  readonly type: string;
+  readonly occurredAt: string;
+}
 
 /** The row after an event: what it changes, and what follows from that. */
 const changed = (row: Fine | null, event: Happened, changes: Partial<Fine> = {}): Fine | null => {
@@ -42,7 +45,9 @@ export const finesV1 = Fines.on(FineCreated, (_, event) => ({
   .on(FineSent, (row, event) => changed(row, event, { state: 'sent', expense: plus(row?.expense ?? '0', event.data.expense) }))
   .on(FineNotified, (row, event) => changed(row, event, { state: 'notified' }))
   .on(PenaltyAdded, (row, event) => changed(row, event, { state: 'penalised', amount: event.data.amount }))
-  .on(PaymentReceived, (row, event) => changed(row, event, { paid: plus(row?.paid ?? '0', event.data.amount), payments: (row?.payments ?? 0) + 1 }))
+  .on(PaymentReceived, (row, event) =>
+    changed(row, event, { paid: plus(row?.paid ?? '0', event.data.amount), payments: (row?.payments ?? 0) + 1 }),
+  )
   .on(CollectionStarted, (row, event) => changed(row, event, { state: 'in collection' }))
   .on(AppealDated, (row, event) => changed(row, event))
   .on(AppealSent, (row, event) => changed(row, event, { state: 'appealed' }))
@@ -54,7 +59,10 @@ export const ActivityTotals = projection({ name: 'activity_totals', version: 1, 
 
 /** Counts events under the name the police uses for them. Every partition adds to the same eleven rows. */
 const counted = (activity: string) =>
-  [{ key: () => ({ activity }) }, (row: Readonly<ActivityRow> | null) => ({ activity, events: (row?.events ?? 0) + 1 })] as const;
+  [
+    { key: () => ({ activity }) },
+    (row: Readonly<ActivityRow> | null) => ({ activity, events: (row?.events ?? 0) + 1 }),
+  ] as const;
 
 export const activityTotalsV1 = ActivityTotals.on(FineCreated, ...counted('Create Fine'))
   .on(FineSent, ...counted('Send Fine'))
@@ -70,8 +78,12 @@ export const activityTotalsV1 = ActivityTotals.on(FineCreated, ...counted('Creat
 
 export const MonthlyPayments = projection({ name: 'monthly_payments', version: 1, from: [fines], table: MonthRow });
 
-export const monthlyPaymentsV1 = MonthlyPayments.on(PaymentReceived, { key: (event) => ({ month: event.occurredAt.slice(0, 7) }) }, (row, event) => ({
-  month: event.occurredAt.slice(0, 7),
-  payments: (row?.payments ?? 0) + 1,
-  sum: plus(row?.sum ?? '0', event.data.amount),
-}));
+export const monthlyPaymentsV1 = MonthlyPayments.on(
+  PaymentReceived,
+  { key: (event) => ({ month: event.occurredAt.slice(0, 7) }) },
+  (row, event) => ({
+    month: event.occurredAt.slice(0, 7),
+    payments: (row?.payments ?? 0) + 1,
+    sum: plus(row?.sum ?? '0', event.data.amount),
+  }),
+);

@@ -31,7 +31,9 @@ export class BadRowError extends Error {
     readonly line: number,
     what: string,
   ) {
-    super(`FINES_BAD_ROW: line ${line}: ${what}. Correct the line and import again; what was imported before it stays, and is not imported twice.`);
+    super(
+      `FINES_BAD_ROW: line ${line}: ${what}. Correct the line and import again; what was imported before it stays, and is not imported twice.`,
+    );
     this.name = 'BadRowError';
   }
 }
@@ -59,7 +61,8 @@ const COMMANDS: Readonly<Record<string, (row: Csv, id: string) => { readonly fin
   'Send Appeal to Prefecture': (row, id) => new SendAppeal(id, row['dismissal'] ?? ''),
   'Receive Result Appeal from Prefecture': (_, id) => new AnswerAppeal(id),
   'Notify Result Appeal to Offender': (_, id) => new NotifyAnswer(id),
-  'Appeal to Judge': (row, id) => new CallJudge(id, { judge: row['judge'] ?? '', dismissal: row['dismissal'] ?? '', officer: row['officer'] ?? '' }),
+  'Appeal to Judge': (row, id) =>
+    new CallJudge(id, { judge: row['judge'] ?? '', dismissal: row['dismissal'] ?? '', officer: row['officer'] ?? '' }),
 };
 
 /** Reads a CSV file, plain or gzip, row by row. `onBytes` is told how far the file itself has been read. @throws BadRowError */
@@ -71,7 +74,8 @@ export async function* readRows(file: string, onBytes: (read: number) => void): 
   pipeline([...parts], () => undefined);
   source.on('data', () => onBytes(source.bytesRead));
   try {
-    for await (const { record, info } of csv as AsyncIterable<{ record: Csv; info: { lines: number } }>) yield recordOf(record, info.lines);
+    for await (const { record, info } of csv as AsyncIterable<{ record: Csv; info: { lines: number } }>)
+      yield recordOf(record, info.lines);
   } catch (error) {
     if (error instanceof BadRowError || !(error instanceof Error)) throw error;
     const lines = 'lines' in error && typeof error.lines === 'number' ? error.lines : csv.info.lines;
@@ -85,7 +89,8 @@ function recordOf(row: Csv, line: number): FineRecord {
   const { fine_id: id = '', seq = '', activity = '', occurred_at: occurredAt = '' } = row;
   if (!/^\d{1,9}$/.test(seq)) throw new BadRowError(line, `seq is ${JSON.stringify(seq)}, expected a whole number`);
   const command = COMMANDS[activity];
-  if (!command) throw new BadRowError(line, `activity is ${JSON.stringify(activity)}, expected one of ${Object.keys(COMMANDS).join(', ')}`);
+  if (!command)
+    throw new BadRowError(line, `activity is ${JSON.stringify(activity)}, expected one of ${Object.keys(COMMANDS).join(', ')}`);
   return { line, command: command(row, id), idempotencyKey: `${id}#${seq}`, occurredAt };
 }
 

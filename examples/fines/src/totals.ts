@@ -26,7 +26,8 @@ const OF_ACTIVITIES = `select activity, events from public.activity_totals order
 
 /** Reads the views as any SQL client would. */
 export async function readTotals(sql: Queryable): Promise<Totals> {
-  const [fines] = (await sql.query<Pick<Totals, 'fines' | 'lastAmounts' | 'expense' | 'paidFines' | 'settledFines'>>(OF_FINES)).rows;
+  const [fines] = (await sql.query<Pick<Totals, 'fines' | 'lastAmounts' | 'expense' | 'paidFines' | 'settledFines'>>(OF_FINES))
+    .rows;
   const [payments] = (await sql.query<Pick<Totals, 'paid'>>(OF_PAYMENTS)).rows;
   const activities = (await sql.query<{ activity: string; events: number }>(OF_ACTIVITIES)).rows;
   if (!fines || !payments) throw new Error('the views gave no totals');

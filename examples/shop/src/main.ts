@@ -45,7 +45,9 @@ async function main(): Promise<void> {
 function fail(error: unknown): void {
   const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
   const message = error instanceof Error ? error.message : String(error);
-  console.error(inUse ? `SHOP_PORT_IN_USE: ${message}. Stop what listens there, or choose another: PORT=3001 npm start` : message);
+  console.error(
+    inUse ? `SHOP_PORT_IN_USE: ${message}. Stop what listens there, or choose another: PORT=3001 npm start` : message,
+  );
   process.exitCode = 1;
 }
 

@@ -11,7 +11,10 @@ import { PriceList } from './stock/price-list.js';
 import { Products } from './stock/products.projection.js';
 
 @Module({
-  imports: [KappaModule.forFeature(definitions), KappaRestModule.forFeature([Products, OpenCarts, Orders, Sales], { path: 'api' })],
+  imports: [
+    KappaModule.forFeature(definitions),
+    KappaRestModule.forFeature([Products, OpenCarts, Orders, Sales], { path: 'api' }),
+  ],
   controllers: [ShopController],
   providers: [PriceList, Checkout, Shoppers],
   exports: [Shoppers],

@@ -52,7 +52,12 @@ export class TerminalView {
       '',
       ...projections.map((each) => `  ${each.name.padEnd(28)}${describe(each)}`),
       '',
-      ...(url ? [`  read    ${url}/api/orders?sort=-placedAt&limit=5`, `          ${url}/api/sales_per_product_per_day?sort=-quantity`] : []),
+      ...(url
+        ? [
+            `  read    ${url}/api/orders?sort=-placedAt&limit=5`,
+            `          ${url}/api/sales_per_product_per_day?sort=-quantity`,
+          ]
+        : []),
       '  try     npm run -s kappa -- projections list',
       '          npm run -s kappa -- events tail orders',
       '          npm run -s kappa -- projections rebuild orders --swap',
@@ -70,7 +75,9 @@ export class TerminalView {
 
 function describe(projection: ProjectionStatus): string {
   const live = projection.builds.find(({ active }) => active);
-  return live ? `v${live.build.version} build ${live.build.number} · ${live.build.state}${live.build.error ? ` · stopped: ${live.build.error.code}` : ''}` : 'not built yet';
+  return live
+    ? `v${live.build.version} build ${live.build.number} · ${live.build.state}${live.build.error ? ` · stopped: ${live.build.error.code}` : ''}`
+    : 'not built yet';
 }
 
 /** Records that the live builds have taken in, each partition of a topic counted once. */

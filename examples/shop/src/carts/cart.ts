@@ -71,7 +71,9 @@ export const cart = Cart.evolve({
   'cart.item-added': (state, event) => ({ ...state, lines: [...state.lines, event.data] }),
   'cart.checked-out': (state, event) => ({ ...state, orderId: event.data.orderId }),
 })
-  .decide(OpenCart, ({ customerId }, state) => (state.customerId === null ? [CartOpened({ customerId })] : refuse('cart.exists')))
+  .decide(OpenCart, ({ customerId }, state) =>
+    state.customerId === null ? [CartOpened({ customerId })] : refuse('cart.exists'),
+  )
   .decide(
     AddItem,
     // I/O first …

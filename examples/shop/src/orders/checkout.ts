@@ -19,9 +19,15 @@ export class Checkout {
   async checkOut(cartId: string, orderId: string, options: { readonly at?: Position } = {}): Promise<Position> {
     const cart = (await this.openCarts.get(cartId, options)) ?? refuse('cart.unknown', { cartId });
     for (const [line, { sku, quantity }] of cart.lines.entries()) {
-      await this.commands.execute(new TakeStock(sku, quantity, orderId), { idempotencyKey: `${orderId}:${line}`, correlationId: orderId });
+      await this.commands.execute(new TakeStock(sku, quantity, orderId), {
+        idempotencyKey: `${orderId}:${line}`,
+        correlationId: orderId,
+      });
     }
-    const placed = await this.commands.execute(new PlaceOrder(orderId, cart.customerId, cart.lines), { idempotencyKey: orderId, correlationId: orderId });
+    const placed = await this.commands.execute(new PlaceOrder(orderId, cart.customerId, cart.lines), {
+      idempotencyKey: orderId,
+      correlationId: orderId,
+    });
     await this.commands.execute(new CheckOutCart(cartId, orderId), { idempotencyKey: orderId, correlationId: orderId });
     return placed.position;
   }

@@ -2,7 +2,10 @@ import { IsArray, IsNotEmpty, IsString } from 'class-validator';
 import { aggregate, event, refuse, topic, type } from 'nest-kappa';
 import type { CartLine } from '../carts/cart.js';
 
-export const OrderPlaced = event('order.placed', type<{ customerId: string; lines: readonly CartLine[]; totalCents: number }>());
+export const OrderPlaced = event(
+  'order.placed',
+  type<{ customerId: string; lines: readonly CartLine[]; totalCents: number }>(),
+);
 export const OrderPaid = event('order.paid', type<Record<never, never>>());
 export const OrderShipped = event('order.shipped', type<Record<never, never>>());
 export const orders = topic('orders', { partitions: 4, events: [OrderPlaced, OrderPaid, OrderShipped] });
@@ -31,7 +34,12 @@ export interface OrderState {
   readonly state: 'none' | 'placed' | 'paid' | 'shipped';
 }
 
-export const Order = aggregate({ name: 'order', topic: orders, id: 'orderId', initialState: (): OrderState => ({ state: 'none' }) });
+export const Order = aggregate({
+  name: 'order',
+  topic: orders,
+  id: 'orderId',
+  initialState: (): OrderState => ({ state: 'none' }),
+});
 
 export const order = Order.evolve({
   'order.placed': () => ({ state: 'placed' }),

@@ -42,7 +42,12 @@ export interface ProductState {
   readonly inStock: number;
 }
 
-export const Product = aggregate({ name: 'product', topic: stock, id: 'sku', initialState: (): ProductState => ({ listed: false, inStock: 0 }) });
+export const Product = aggregate({
+  name: 'product',
+  topic: stock,
+  id: 'sku',
+  initialState: (): ProductState => ({ listed: false, inStock: 0 }),
+});
 
 export const product = Product.evolve({
   'product.listed': (state) => ({ ...state, listed: true }),
@@ -52,5 +57,7 @@ export const product = Product.evolve({
   .decide(ListProduct, ({ name, cents }) => [ProductListed({ name, cents })])
   .decide(ReceiveStock, ({ quantity }, state) => (state.listed ? [StockReceived({ quantity })] : refuse('product.unknown')))
   .decide(TakeStock, ({ quantity, orderId }, state) =>
-    state.inStock >= quantity ? [StockTaken({ quantity, orderId })] : refuse('stock.short', { inStock: state.inStock, quantity }),
+    state.inStock >= quantity
+      ? [StockTaken({ quantity, orderId })]
+      : refuse('stock.short', { inStock: state.inStock, quantity }),
   );
