@@ -29,7 +29,7 @@ export async function importFines(
   let bytes = 0;
   let rows = 0;
   let position: Position = {};
-  let failure: unknown = null;
+  let failure = null as unknown;
   let underWay = 0;
   let oneEnded: () => void = () => undefined;
   const send = async (row: FineRecord): Promise<void> => {
