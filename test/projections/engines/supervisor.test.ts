@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jsonCodec } from '../../../src/kernel/codec.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
@@ -145,6 +146,25 @@ describe('the engine of a process', () => {
     await house.untilNoError(live);
     await house.reached(work, position);
     expect(await house.rows(work)).toEqual(await house.cleanFold(flowsV1, work));
+  });
+
+  it('looks no more often while another process builds', async () => {
+    await house.append(history(100, { seed: 9 }));
+    const { build } = await house.newBuild(kindsV1);
+    await house.builds.lease(build.id, randomUUID(), 60_000);
+    let refused = 0;
+    const lease = house.builds.lease.bind(house.builds);
+    house.builds.lease = async (...wish) => {
+      const taken = await lease(...wish);
+      refused += taken ? 0 : 1;
+      return taken;
+    };
+    await engine([kindsV1]).start();
+    await expect.poll(() => refused, { timeout: 10_000 }).toBeGreaterThan(0);
+    const since = performance.now();
+    await house.looked(3);
+    // Two whole pauses lie between three looks.
+    expect(performance.now() - since).toBeGreaterThan(800);
   });
 
   it('says which versions it runs, and no more after its stop', async () => {

@@ -200,10 +200,17 @@ export class ProjectionEngine {
     const { rebuildMemoryMb } = this.options;
     const options = bulkOptions(rebuildMemoryMb === undefined ? {} : { memoryMb: rebuildMemoryMb });
     this.#bulk = buildInBulk(this.options, jobs, options, this.#stopping.signal)
-      .catch((error: unknown) => this.options.logger.error(`rebuild: ${messageOf(error)}`))
-      .finally(() => {
+      .then(
+        // What others build, and what went wrong, can wait for the next look: looking again at once would never end.
+        () => jobs.some((job) => job.phase !== 'waiting'),
+        (error: unknown) => {
+          this.options.logger.error(`rebuild: ${messageOf(error)}`);
+          return false;
+        },
+      )
+      .then((moved) => {
         this.#bulk = null;
-        this.nudge();
+        if (moved) this.nudge();
       });
   }
 
