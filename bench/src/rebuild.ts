@@ -55,8 +55,13 @@ async function compareTables(database: Database, operations: ProjectionOperation
   }
 }
 
+/** Each round builds anew: a candidate that stayed would be handed back instead of being built. */
 async function dropCandidates(operations: ProjectionOperations): Promise<void> {
-  for (const name of TABLES) await operations.drop(name);
+  for (const { name, builds } of await operations.status(TABLES)) {
+    for (const { active, build } of builds) if (!active) await operations.drop(name, { build: build.id });
+  }
+  const left = (await operations.status(TABLES)).flatMap(({ builds }) => builds.filter(({ active }) => !active));
+  if (left.length > 0) throw new Error(`${left.length} builds of the round before are still there`);
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
