@@ -47,18 +47,18 @@ begin
 end
 $body$;
 
--- One command. Its claims are numbered from 1.
+-- One command, with as few statements as can be: each costs as much as the index look-ups within it. Its claims are numbered from 1.
 create function ${schema}.append_command(
   p_topic_id int, p_partition int, p_stream text, p_key text, p_command_id text, p_hash text, p_expected int,
   p_types text[], p_values bytea[], p_headers text[],
   p_claim_tenants text[], p_claim_names text[], p_claim_values text[]
 ) returns text
-language plpgsql volatile
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $body$
+language plpgsql volatile set enable_seqscan = off as $body$
 declare
   v_events int := pg_catalog.cardinality(p_types);
   v_claims int := pg_catalog.cardinality(p_claim_names);
-  v_known ${schema}.commands;
+  v_known text;
+  v_hash text;
   v_head int;
   v_taken int;
   v_next bigint;
@@ -69,17 +69,31 @@ begin
     perform ${schema}.lock_claims(p_claim_tenants, p_claim_names, p_claim_values);
   end if;
 
-  select k.* into v_known from ${schema}.commands k where k.stream = p_stream and k.command_id = p_command_id;
-  if found then
-    return case
-      when v_known.content_hash <> p_hash then 'reused'
-      else pg_catalog.concat_ws(',', 'repeated', v_known.next_offset, ${microseconds('v_known.recorded_at')}, v_known.first_version, v_known.last_version)
-    end;
+  select k.content_hash, k.answer, h.version, t."offset" + 1, greatest(t.recorded_at, pg_catalog.clock_timestamp())
+  into v_hash, v_known, v_head, v_next, v_at
+  from (select) one
+  left join lateral (
+    select c.content_hash,
+      pg_catalog.concat_ws(',', 'repeated', c.next_offset, ${microseconds('c.recorded_at')}, c.first_version, c.last_version) as answer
+    from ${schema}.commands c
+    where c.stream = p_stream and c.command_id = p_command_id
+    limit 1
+  ) k on true
+  left join lateral (
+    select r.version from ${schema}.log_records r where r.stream = p_stream order by r.version desc limit 1
+  ) h on true
+  left join lateral (
+    select r."offset", r.recorded_at
+    from ${schema}.log_records r
+    where r.topic_id = p_topic_id and r.partition = p_partition
+    order by r."offset" desc
+    limit 1
+  ) t on true;
+  if v_hash is not null then
+    return case when v_hash = p_hash then v_known else 'reused' end;
   end if;
-
-  select r.version into v_head from ${schema}.log_records r where r.stream = p_stream order by r.version desc limit 1;
   if v_head is null then
-    select h.version into v_head from ${schema}.stream_heads h where h.stream = p_stream;
+    select e.version into v_head from ${schema}.stream_heads e where e.stream = p_stream;
     v_head := coalesce(v_head, 0);
   end if;
   if v_head <> p_expected then
@@ -97,13 +111,8 @@ begin
     perform ${schema}.hold_claims(pg_catalog.array_fill(p_stream, array[v_claims]), p_claim_tenants, p_claim_names, p_claim_values);
   end if;
 
-  -- What partition_tail does, without the call, which costs as much as the look itself.
-  select r."offset" + 1, greatest(r.recorded_at, pg_catalog.clock_timestamp()) into v_next, v_at
-  from ${schema}.log_records r
-  where r.topic_id = p_topic_id and r.partition = p_partition
-  order by r."offset" desc
-  limit 1;
   if v_next is null then
+    -- Empty, but perhaps not from its beginning: retention may have removed all.
     select t.next_offset, t.recorded_at into v_next, v_at from ${schema}.partition_tail(p_topic_id, p_partition) t;
   end if;
   if v_events = 1 then

@@ -16,8 +16,8 @@ export interface AppendStatements {
 
 export function appendStatements(schema: string): AppendStatements {
   const quoted = quoteIdentifier(schema);
-  const one = `select array[${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)]::text as outcomes`;
-  const group = `select ${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)::text as outcomes`;
+  const one = `select ${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as outcomes`;
+  const group = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17), ';') as outcomes`;
   return {
     one: (request) => ({ name: 'kappa append one', text: one, values: valuesOfOne(request) }),
     group: (requests, lockTimeoutMs) => ({
@@ -77,15 +77,15 @@ function claimsOf(requests: readonly AppendRequest[]): readonly { command: numbe
   );
 }
 
-/** Reads what the functions answered: the text of an array of texts that need quotes where they hold a comma. */
+/** Reads what the functions answered, command by command. */
 export function parseOutcomes(requests: readonly AppendRequest[], answer: string): readonly (AppendOutcome | typeof LATER)[] {
-  const claims = claimsOf(requests);
-  const answers = Array.from(answer.matchAll(/"([^"]*)"|[a-z]+/g), ([whole, quoted]) => quoted ?? whole);
+  const answers = answer.split(';');
   if (answers.length !== requests.length) {
     throw new KappaError('KAPPA_INTERNAL', `the append of ${requests.length} commands answered ${answers.length} times`, {
       facts: { answer: answer.slice(0, 200) },
     });
   }
+  const claims = claimsOf(requests);
   return answers.map((text) => parseOutcome(text, claims));
 }
 

@@ -9,7 +9,10 @@ import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
 
 export interface AppenderLimits {
-  /** Groups under way at a time. Default 2: one is written while the other is prepared; more only divide the fsync. */
+  /**
+   * Groups under way at a time, at most. Default 4. There is one while it takes less than 20 ms: with 256 writers on two cores
+   * one group at a time made 15,900 commands a second, two 13,400, three 13,700.
+   */
   readonly concurrentGroups?: number;
   /** Commands of one group at most. Default 512. */
   readonly groupCommands?: number;
@@ -25,6 +28,8 @@ export interface AppenderLimits {
 const SHARED_LOCK_TIMEOUT_MS = 400;
 /** Groups that may wait for a held partition at a time, beside the others: each occupies a connection. */
 const SLOW_GROUPS = 2;
+/** A group under way for longer waits for something that others need not wait for. */
+const PATIENCE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
 const DEADLOCK_RETRIES = 5;
 
@@ -42,6 +47,8 @@ export class Appender {
   readonly #statements: AppendStatements;
   readonly #limits: Required<AppenderLimits>;
   readonly #groups = new Set<readonly PendingAppend[]>();
+  /** Those of them that have taken so long that others need not wait for them. */
+  readonly #lateGroups = new Set<readonly PendingAppend[]>();
   readonly #slowGroups = new Set<readonly PendingAppend[]>();
   #scheduled = false;
   #idle: (() => void)[] = [];
@@ -53,7 +60,7 @@ export class Appender {
   ) {
     this.#statements = appendStatements(database.schema);
     this.#limits = {
-      concurrentGroups: 2,
+      concurrentGroups: 4,
       groupCommands: 512,
       groupBytes: 4 * 1024 * 1024,
       answerTimeoutMs: 15_000,
@@ -85,24 +92,34 @@ export class Appender {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#pump(false, this.#limits.concurrentGroups);
-      this.#pump(true, SLOW_GROUPS);
+      while (this.#groups.size === this.#lateGroups.size && this.#groups.size < this.#limits.concurrentGroups) {
+        if (!this.#start(this.#groups, false)) break;
+      }
+      while (this.#slowGroups.size < SLOW_GROUPS) if (!this.#start(this.#slowGroups, true)) break;
     });
   }
 
-  #pump(slow: boolean, most: number): void {
-    const underWay = slow ? this.#slowGroups : this.#groups;
-    while (underWay.size < most) {
-      const group = this.#queue.take({ maxCommands: this.#limits.groupCommands, maxBytes: this.#limits.groupBytes }, slow);
-      if (group.length === 0) return;
-      underWay.add(group);
-      void this.#commit(group).finally(() => {
-        underWay.delete(group);
-        this.#queue.release(group);
-        if (!this.#queue.isEmpty) this.#schedule();
-        else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
-      });
-    }
+  /** Starts the next group, and says whether there was one. */
+  #start(underWay: Set<readonly PendingAppend[]>, slow: boolean): boolean {
+    const group = this.#queue.take({ maxCommands: this.#limits.groupCommands, maxBytes: this.#limits.groupBytes }, slow);
+    if (group.length === 0) return false;
+    underWay.add(group);
+    const late = slow ? undefined : setTimeout(() => this.#passOver(group), PATIENCE_MS);
+    void this.#commit(group).finally(() => {
+      clearTimeout(late);
+      underWay.delete(group);
+      this.#lateGroups.delete(group);
+      this.#queue.release(group);
+      if (!this.#queue.isEmpty) this.#schedule();
+      else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
+    });
+    return true;
+  }
+
+  /** Others go on beside a group that takes long. */
+  #passOver(group: readonly PendingAppend[]): void {
+    this.#lateGroups.add(group);
+    this.#schedule();
   }
 
   get #isIdle(): boolean {
