@@ -29,7 +29,7 @@ export async function importFines(
   let bytes = 0;
   let rows = 0;
   let position: Position = {};
-  let failure = null as unknown;
+  let failure: unknown = null;
   let underWay = 0;
   let oneEnded: () => void = () => undefined;
   const send = async (row: FineRecord): Promise<void> => {
@@ -57,7 +57,7 @@ export async function importFines(
   }
   while (underWay > 0) await untilOneEnds();
   onProgress({ rows, bytes });
-  if (failure !== null) throw failure;
+  if (failure !== null) throw failure as Error;
   return position;
 }
 
