@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { ProjectionOperations } from 'nest-kappa';
 import { AppModule } from './app.module.js';
+import { ShopLogger } from './shop-logger.js';
 import { Shoppers } from './simulation/shoppers.js';
 import { TerminalView } from './terminal-view.js';
 
@@ -11,7 +12,8 @@ import { TerminalView } from './terminal-view.js';
 async function main(): Promise<void> {
   const { KAPPA_RUN, PORT = '3000', SHOP_SIMULATION = 'on', SHOP_RATE = '10', SHOP_SEED = '1' } = process.env;
   const roles = KAPPA_RUN ? KAPPA_RUN.split(',').map((role) => role.trim()) : ['commands', 'projections', 'rest'];
-  const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'], abortOnError: false });
+  const logger = new ShopLogger();
+  const app = await NestFactory.create(AppModule, { logger, abortOnError: false });
   let url: string | null = null;
   if (roles.includes('rest')) {
     await app.listen(Number(PORT));
@@ -27,6 +29,7 @@ async function main(): Promise<void> {
     output: process.stdout,
     everyMs: process.stdout.isTTY ? 1_000 : 10_000,
   });
+  logger.beforeLine = () => view.clear();
   view.start();
 
   let stopping: Promise<void> | null = null;

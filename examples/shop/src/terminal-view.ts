@@ -28,6 +28,15 @@ export class TerminalView {
     this.#timer = setInterval(draw, this.options.everyMs);
   }
 
+  /** Takes the picture away, so that a line can be printed in its place; the next one is drawn below that. */
+  clear(): void {
+    const { output } = this.options;
+    if (this.#lines === 0) return;
+    moveCursor(output, 0, -this.#lines);
+    clearScreenDown(output);
+    this.#lines = 0;
+  }
+
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
@@ -64,11 +73,9 @@ export class TerminalView {
       '  stop    Ctrl-C; the next start goes on with this data',
       '',
     ];
-    if (this.#lines > 0) {
-      moveCursor(output, 0, -this.#lines);
-      clearScreenDown(output);
-    }
-    output.write(`${lines.join('\n')}\n`);
+    this.clear();
+    // A line that wraps would be two, and the next picture would not cover it.
+    output.write(`${lines.map((line) => line.slice(0, output.columns - 1)).join('\n')}\n`);
     this.#lines = lines.length;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from '../../kernel/position.js';
 
 export interface WaitOptions {
-  /** Default 5,000. */
+  /** Default 15,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -25,7 +25,8 @@ interface Waiter {
   readonly done: (error: Error | null) => void;
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000;
+/** Longer than the session timeout of a group: a read outlasts the takeover from a process that was killed. */
+export const DEFAULT_TIMEOUT_MS = 15_000;
 /** Another process commits a batch every few milliseconds under load: below 5 ms a poll only costs, above 100 ms it is felt. */
 const FASTEST_POLL_MS = 5;
 const SLOWEST_POLL_MS = 100;

@@ -11,7 +11,7 @@ import type { ColumnDefinition, RowCodec } from '../projections/table.js';
 import { badCursor, encodeCursor, type CursorPlace } from './cursor.js';
 import { checkList } from './list-query.js';
 import { findLiveBuild, noLiveBuild, progressOf, type LiveBuild } from './live-build.js';
-import { relevantPart, type ProgressWatch } from './progress-watch.js';
+import { DEFAULT_TIMEOUT_MS, relevantPart, type ProgressWatch } from './progress-watch.js';
 import { pageStatement, rowStatement, STAMP_COLUMNS, type ReadStatement, type SortTerm } from './read-statements.js';
 import { Reader, type ListOptions, type Page, type ReadKey, type ReadOptions, type ReadStamp } from './reader.js';
 import { keyConditions, tenantCondition } from './row-key.js';
@@ -24,7 +24,6 @@ export type ReadableProjection<Row> = Pick<
 
 type TextRow = readonly (string | null)[];
 
-const DEFAULT_TIMEOUT_MS = 5_000;
 /** Pointers flip seldom; a reader that meets this many flips in a row meets something else. */
 const MAX_FLIPS = 8;
 

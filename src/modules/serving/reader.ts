@@ -4,7 +4,7 @@ import type { Data } from '../../kernel/types.js';
 export interface ReadOptions {
   /** Waits until the projection has reached this position (as a command returned it), within `timeoutMs`. Default: reads at once. */
   readonly at?: Position;
-  /** How long to wait for `at`. Default 5,000. @see KAPPA_READ_TIMEOUT */
+  /** How long to wait for `at`, in milliseconds. Default 15,000: longer than it takes to take over from a killed process. @see KAPPA_READ_TIMEOUT */
   readonly timeoutMs?: number;
   /** Whose rows; needed for projections with a tenant column, refused for others. */
   readonly tenant?: string | null;
