@@ -74,8 +74,9 @@ export class TerminalView {
       '',
     ];
     this.clear();
-    // A line that wraps would be two, and the next picture would not cover it.
-    output.write(`${lines.map((line) => line.slice(0, output.columns - 1)).join('\n')}\n`);
+    // A line that wraps would be two, and the next picture would not cover it. Some terminals tell no width.
+    const width = output.columns > 0 ? output.columns - 1 : Infinity;
+    output.write(`${lines.map((line) => line.slice(0, width)).join('\n')}\n`);
     this.#lines = lines.length;
   }
 }
