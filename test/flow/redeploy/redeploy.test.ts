@@ -9,8 +9,8 @@ import type { Served } from './serving.process.js';
 import { tally, talliesV1, talliesV2, talliesV3 } from './tally.js';
 import { Watch } from './watch.js';
 
-/** The full walk is `KAPPA_REDEPLOY_ROUNDS=20 npm test -- flow`. */
-const ROUNDS = Number(process.env['KAPPA_REDEPLOY_ROUNDS'] ?? 3);
+/** The full walk is `KAPPA_REDEPLOY_ROUNDS=20 npm test -- flow`: 20 rounds with the same columns, 5 with one more. */
+const ROUNDS = Number(process.env['KAPPA_REDEPLOY_ROUNDS'] ?? 2);
 const ROUNDS_WITH_A_NEW_COLUMN = Math.max(1, Math.round(ROUNDS / 4));
 
 const PROJECTING = new URL('./projecting.process.ts', import.meta.url);
@@ -44,9 +44,11 @@ describe('a redeploy under load', () => {
       try {
         for (let round = 0; round < ROUNDS + ROUNDS_WITH_A_NEW_COLUMN; round += 1) {
           const version = round < ROUNDS ? 2 : 3;
-          for await (const progress of operations.rebuild({ projections: [`tallies@${version}`] }))
+          // In turn: the swap by itself at the end of the rebuild, and one of its own, whose locks are timed.
+          const swap = round % 2 === 0;
+          for await (const progress of operations.rebuild({ projections: [`tallies@${version}`], swap }))
             expect(progress.error).toBeNull();
-          swaps.push(...(await operations.swap(['tallies'], { version })));
+          if (!swap) swaps.push(...(await operations.swap(['tallies'], { version })));
           expect(await a.finish()).toBeNull();
           swaps.push(...(await operations.rollback(['tallies'])));
           a = await Child.start(PROJECTING, old);
