@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { environment, freePort, listening, root } from './processes.js';
+import { environment, freePort, listening, removeWithData, root } from './processes.js';
 
 const run = promisify(execFile);
 /** `nobody`, who exists everywhere. */
@@ -15,6 +15,8 @@ export const ORDINARY_USER = 65_534;
  * that only its owner may enter, as a home directory is.
  */
 export class FreshClone {
+  private readonly dataDirs = new Set<string>();
+
   private constructor(
     private readonly home: string,
     readonly folder: string,
@@ -56,9 +58,11 @@ export class FreshClone {
     use: (url: string) => Promise<void>,
   ): Promise<string> {
     const port = await freePort();
+    const dataDir = join(this.folder, options.dataDir);
+    this.dataDirs.add(dataDir);
     const child = spawn('npm', ['start'], {
       cwd: this.folder,
-      env: environment({ HOME: this.home, PORT: String(port), KAPPA_DATA_DIR: join(this.folder, options.dataDir) }),
+      env: environment({ HOME: this.home, PORT: String(port), KAPPA_DATA_DIR: dataDir }),
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, which gets the signal as a whole, as a terminal gives it.
       detached: true,
@@ -94,6 +98,6 @@ export class FreshClone {
   }
 
   remove(): void {
-    rmSync(this.home, { recursive: true, force: true });
+    removeWithData(this.home, [...this.dataDirs]);
   }
 }

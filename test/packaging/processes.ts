@@ -1,4 +1,6 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -32,4 +34,11 @@ export async function listening(url: string, check: () => void): Promise<void> {
       await delay(50);
     }
   }
+}
+
+/** Removes a folder that embedded servers may still be leaving, and what those of its data folders keep elsewhere. */
+export function removeWithData(folder: string, dataDirs: readonly string[]): void {
+  const elsewhere = dataDirs.map((dataDir) => join(dataDir, 'server-home')).filter((pointer) => existsSync(pointer));
+  const places = elsewhere.map((pointer) => readFileSync(pointer, 'utf8').trim());
+  for (const place of [...places, folder]) rmSync(place, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }

@@ -1,9 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { environment, freePort, listening, root } from './processes.js';
+import { environment, freePort, listening, removeWithData, root } from './processes.js';
 
 const run = promisify(execFile);
 
@@ -15,6 +15,7 @@ export class StockApp {
   private constructor(
     readonly folder: string,
     private readonly dataDir: string,
+    private readonly dataDirOfTests: string,
   ) {}
 
   /** Install scripts are off, as newer package managers have them. */
@@ -30,7 +31,7 @@ export class StockApp {
     });
     const [packed] = JSON.parse(stdout) as readonly { readonly filename: string }[];
     if (!packed) throw new Error(`npm pack made nothing: ${stdout}`);
-    const app = new StockApp(folder, join(folder, 'data'));
+    const app = new StockApp(folder, join(folder, 'data'), join(folder, 'data-of-tests'));
     mkdirSync(app.dataDir);
     const packages = [`./${packed.filename}`, 'typeorm', 'class-validator', 'class-transformer'];
     await app.run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...packages]);
@@ -42,7 +43,7 @@ export class StockApp {
     try {
       const { stdout, stderr } = await run(command, args, {
         cwd: this.folder,
-        env: environment({ KAPPA_DATA_DIR: join(this.folder, 'data-of-tests') }),
+        env: environment({ KAPPA_DATA_DIR: this.dataDirOfTests }),
         timeout: 240_000,
         maxBuffer: 64 * 1024 * 1024,
       });
@@ -85,7 +86,7 @@ export class StockApp {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    removeWithData(this.folder, [this.dataDir, this.dataDirOfTests]);
   }
 }
 
