@@ -15,7 +15,11 @@ export type NoExtra<R, Row> = [Extra<R, Row>] extends [never] ? unknown : { 'unk
 type OneOf<K> = K extends readonly (infer Each)[] ? Each : K;
 
 /** Row (or null) and event in, new row out; null deletes. Pure. `key` is the key that the event was found to change. */
-export type Fold<Row, E extends AnyEvent, R, K = Partial<Data<Row>>> = (row: Data<Row> | null, event: Recorded<E>, key: Readonly<OneOf<K>>) => R & NoExtra<R, Row>;
+export type Fold<Row, E extends AnyEvent, R, K = Partial<Data<Row>>> = (
+  row: Data<Row> | null,
+  event: Recorded<E>,
+  key: Readonly<OneOf<K>>,
+) => R & NoExtra<R, Row>;
 
 export interface HandlerOptions<Row, E extends AnyEvent, K = Keys<Row>> {
   /** The key of the row (or rows, folded once each) that the event changes; known before the fold. Default: the stream's id. */
@@ -74,7 +78,11 @@ export interface ProjectionBuilder<R, Es extends AnyEvent> extends ProjectionDef
   On: <E extends Es, K extends Keys<R> = Partial<Data<R>>>(
     event: E,
     options?: HandlerOptions<R, E, K>,
-  ) => <M extends (row: Data<R> | null, event: Recorded<E>, key: Readonly<OneOf<K>>) => Data<R> | null>(target: object, key: string | symbol, method: TypedPropertyDescriptor<M> & NoExtra<ReturnType<M>, R>) => void;
+  ) => <M extends (row: Data<R> | null, event: Recorded<E>, key: Readonly<OneOf<K>>) => Data<R> | null>(
+    target: object,
+    key: string | symbol,
+    method: TypedPropertyDescriptor<M> & NoExtra<ReturnType<M>, R>,
+  ) => void;
   on<E extends Es, Result extends Data<R> | null>(event: E, fold: Fold<R, E, Result>): ProjectionBuilder<R, Es>;
   on<E extends Es, K extends Keys<R>, Result extends Data<R> | null>(
     event: E,
@@ -95,7 +103,10 @@ export function projection<R, Es extends AnyEvent>(options: ProjectionOptions<R,
   return builder<R, Es>(options, []);
 }
 
-function builder<R, Es extends AnyEvent>(options: ProjectionOptions<R, Es>, handlers: readonly ProjectionHandler[]): ProjectionBuilder<R, Es> {
+function builder<R, Es extends AnyEvent>(
+  options: ProjectionOptions<R, Es>,
+  handlers: readonly ProjectionHandler[],
+): ProjectionBuilder<R, Es> {
   const define = (given: readonly ProjectionHandler[]): ProjectionDefinition =>
     Object.freeze({
       kind: 'projection',
@@ -112,9 +123,17 @@ function builder<R, Es extends AnyEvent>(options: ProjectionOptions<R, Es>, hand
     Handlers: () => (target: new () => object) => {
       handlerParts(target.prototype as object).define.push(define);
     },
-    On: (event: AnyEvent, on?: { readonly key: ProjectionHandler['key'] }) => (target: object, key: string | symbol, method: TypedPropertyDescriptor<never>) => {
-      handlerParts(target).on.push({ projection: options.name, type: event.type, rowKey: on?.key ?? null, key, method: method.value as unknown });
-    },
+    On:
+      (event: AnyEvent, on?: { readonly key: ProjectionHandler['key'] }) =>
+      (target: object, key: string | symbol, method: TypedPropertyDescriptor<never>) => {
+        handlerParts(target).on.push({
+          projection: options.name,
+          type: event.type,
+          rowKey: on?.key ?? null,
+          key,
+          method: method.value as unknown,
+        });
+      },
     on: (event: AnyEvent, ...rest: readonly unknown[]) => {
       const [on, fold] = rest.length === 1 ? [null, rest[0]] : [rest[0], rest[1]];
       return add({
@@ -123,20 +142,28 @@ function builder<R, Es extends AnyEvent>(options: ProjectionOptions<R, Es>, hand
         run: { kind: 'fold', fold: fold as (row: Row | null, event: AnyRecorded, key: RowKey) => Row | null },
       });
     },
-    raw: (event: AnyEvent, handle: (context: RawContext, event: AnyRecorded) => Promise<void>) => add({ type: event.type, key: null, run: { kind: 'raw', handle } }),
+    raw: (event: AnyEvent, handle: (context: RawContext, event: AnyRecorded) => Promise<void>) =>
+      add({ type: event.type, key: null, run: { kind: 'raw', handle } }),
   }) as unknown as ProjectionBuilder<R, Es>;
 }
 
 interface HandlerParts {
   readonly define: ((handlers: readonly ProjectionHandler[]) => ProjectionDefinition)[];
-  readonly on: { readonly projection: string; readonly type: string; readonly rowKey: ProjectionHandler['key']; readonly key: string | symbol; readonly method: unknown }[];
+  readonly on: {
+    readonly projection: string;
+    readonly type: string;
+    readonly rowKey: ProjectionHandler['key'];
+    readonly key: string | symbol;
+    readonly method: unknown;
+  }[];
 }
 
 const PARTS = Symbol('nest-kappa handlers');
 
 function handlerParts(prototype: object): HandlerParts {
   const holder = prototype as { [PARTS]?: HandlerParts };
-  if (!Object.hasOwn(holder, PARTS)) Object.defineProperty(holder, PARTS, { value: { define: [], on: [] } satisfies HandlerParts });
+  if (!Object.hasOwn(holder, PARTS))
+    Object.defineProperty(holder, PARTS, { value: { define: [], on: [] } satisfies HandlerParts });
   return holder[PARTS] as HandlerParts;
 }
 
@@ -148,16 +175,28 @@ export function projectionDefinition(entry: ProjectionDefinition | (new () => ob
   if (typeof entry !== 'function') return entry;
   const parts = handlerParts(entry.prototype as object);
   const [define, another] = parts.define;
-  if (!define || another) throw badProjection(entry.name, `has ${parts.define.length} Handlers decorators`, 'Put exactly one `@YourProjection.Handlers()` on the class.');
+  if (!define || another)
+    throw badProjection(
+      entry.name,
+      `has ${parts.define.length} Handlers decorators`,
+      'Put exactly one `@YourProjection.Handlers()` on the class.',
+    );
   const { name } = define([]);
   const foreign = parts.on.find((part) => part.projection !== name);
-  if (foreign) throw badProjection(name, `has a handler of ${foreign.projection} (${entry.name}.${String(foreign.key)})`, 'Use the decorators of one projection in one class.');
+  if (foreign)
+    throw badProjection(
+      name,
+      `has a handler of ${foreign.projection} (${entry.name}.${String(foreign.key)})`,
+      'Use the decorators of one projection in one class.',
+    );
   const self = new entry();
   return define(
     parts.on.map((part) => {
       const method = part.method as (row: Row | null, event: AnyRecorded, key: RowKey) => Row | null;
       // The source text of a bound function is lost; fingerprints look at the method behind it.
-      const fold = Object.assign((row: Row | null, event: AnyRecorded, key: RowKey) => method.call(self, row, event, key), { source: method });
+      const fold = Object.assign((row: Row | null, event: AnyRecorded, key: RowKey) => method.call(self, row, event, key), {
+        source: method,
+      });
       return { type: part.type, key: part.rowKey, run: { kind: 'fold', fold } };
     }),
   );
