@@ -131,7 +131,7 @@ function builder<R, Es extends AnyEvent>(
           type: event.type,
           rowKey: on?.key ?? null,
           key,
-          method: method.value as unknown,
+          method: method.value,
         });
       },
     on: (event: AnyEvent, ...rest: readonly unknown[]) => {
