@@ -41,6 +41,8 @@ const STATUS: Readonly<Record<string, number>> = {
   KAPPA_COMMAND_ID_REUSED: 422,
   KAPPA_NOT_STARTED: 503,
   KAPPA_NO_LIVE_BUILD: 503,
+  // The live build is of a version that this process does not know: another process, or this one after a redeploy, does.
+  KAPPA_READ_MODEL_CHANGED: 503,
   KAPPA_READ_TIMEOUT: 503,
   KAPPA_DATABASE_UNREACHABLE: 503,
 };
