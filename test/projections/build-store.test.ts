@@ -48,7 +48,7 @@ describe('the build store', () => {
   const offsets = async (build: Build): Promise<readonly number[]> =>
     (await store.progress(build.id)).map((line) => line.nextOffset);
 
-  it('numbers the builds of a version one after another, also when several are made at once, each with its own progress (TRAPS 22)', async () => {
+  it('numbers the builds of a version one after another, also when several are made at once, each with its own progress', async () => {
     const builds = await Promise.all([1, 2, 3, 4].map(() => made('numbered')));
     const other = await store.create(newBuild('numbered', 2));
     expect(builds.map((build) => build.number).sort()).toEqual([1, 2, 3, 4]);
@@ -144,7 +144,7 @@ describe('the build store', () => {
     await expect(store.claim(build.id, ['fines/0', 'fines/9'])).rejects.toMatchObject({ code: 'KAPPA_UNKNOWN_PARTITION' });
   });
 
-  it('fences the rightful owner once when a stale member claims late, and lets it go on after claiming again (TRAPS 23c)', async () => {
+  it('fences the rightful owner once when a stale member claims late, and lets it go on after claiming again', async () => {
     const build = await made('late-claim');
     const [rightful] = await store.claim(build.id, ['fines/0']);
     const [stale] = await store.claim(build.id, ['fines/0']);

@@ -47,7 +47,7 @@ describe('a build table', () => {
     await built.drop(fresh.database);
   });
 
-  it('replaces rows by key, in one statement, also where a key comes back in a later window (TRAPS 24, 31)', async () => {
+  it('replaces rows by key, in one statement, also where a key comes back in a later window', async () => {
     const built = createBuildTable('kappa', 'upserted_v1_b1', table);
     await built.create(fresh.database);
     await built.createKey(fresh.database);

@@ -54,7 +54,7 @@ describe('the public view', () => {
       )
     ).rows;
 
-  it('keeps grants, comments, options and everything of others when columns are the same or appended (TRAPS 30)', async () => {
+  it('keeps grants, comments, options and everything of others when columns are the same or appended', async () => {
     await swapBuilds(scene.context, [await scene.build('fines', { rows: ROWS })]);
     const reader = await role();
     await run(
@@ -76,7 +76,7 @@ describe('the public view', () => {
     expect(await scene.view('report')).toEqual(ROWS);
   });
 
-  it('is dropped and created with owner, grants, comments and options when a column goes or changes its type (TRAPS 30)', async () => {
+  it('is dropped and created with owner, grants, comments and options when a column goes or changes its type', async () => {
     const [reader, editor, owner] = [await role(), await role(), await role()];
     await run(
       `grant usage on schema kappa to ${owner}`,
@@ -114,7 +114,7 @@ describe('the public view', () => {
     await client.end();
   });
 
-  it('refuses to change its columns while others stand on it, names them all, and changes nothing (TRAPS 30)', async () => {
+  it('refuses to change its columns while others stand on it, names them all, and changes nothing', async () => {
     await swapBuilds(scene.context, [await scene.build('fines', { rows: WITH_NOTE, table: tableOf(ID, PAID, NOTE) })]);
     await run(
       `create view public.bi as select * from public.fines`,
@@ -194,7 +194,7 @@ describe('the public view', () => {
     }
   });
 
-  it('is left alone by a TypeORM DataSource that synchronises, and read by its Repository (TRAPS 32b)', async () => {
+  it('is left alone by a TypeORM DataSource that synchronises, and read by its Repository', async () => {
     await swapBuilds(scene.context, [await scene.build('fines', { rows: [...ROWS, { id: 'b', paid: '2.00' }] })]);
     const source = new DataSource({ type: 'postgres', url: scene.fresh.url, entities: [FineRow], synchronize: false });
     await source.initialize();

@@ -86,7 +86,7 @@ describe('a swap', () => {
     });
   });
 
-  it('waits for a commit of the old runner that is under way, and sees what it committed (TRAPS 30b)', async () => {
+  it('waits for a commit of the old runner that is under way, and sees what it committed', async () => {
     const live = await scene.build('fines', { rows: ONE, offsets: [4] });
     await swapBuilds(scene.context, [live]);
     const [claim] = await scene.store.claim(live.id, ['fines/0']);
@@ -132,7 +132,7 @@ describe('a swap', () => {
     expect((await scene.store.progress(live.id))[0]?.holdAt).toBeNull();
   });
 
-  it('never lets readers queue behind it while a long reader holds the view, and goes on when that one has ended (TRAPS 28)', async () => {
+  it('never lets readers queue behind it while a long reader holds the view, and goes on when that one has ended', async () => {
     const live = await scene.build('fines', { rows: ONE });
     await swapBuilds(scene.context, [live]);
     const long = await stranger();
@@ -190,7 +190,7 @@ describe('a swap', () => {
     expect(results.flat().find((result) => result.from !== null)?.to.id).toBe(active?.id);
   });
 
-  it('keeps named statements of others alive, with the same and with appended columns (TRAPS 29)', async () => {
+  it('keeps named statements of others alive, with the same and with appended columns', async () => {
     await swapBuilds(scene.context, [await scene.build('fines', { rows: ONE })]);
     const client = await stranger();
     const read = async (): Promise<unknown[]> =>
@@ -207,7 +207,7 @@ describe('a swap', () => {
     expect(Object.keys((await scene.view('fines'))[0] ?? {})).toEqual(['id', 'paid', 'note']);
   });
 
-  it('reads tables of two versions over one connection, though a column has another type in each (TRAPS 29)', async () => {
+  it('reads tables of two versions over one connection, though a column has another type in each', async () => {
     const database = scene.fresh.another({ poolSize: 1 });
     for (const [type, value] of [
       ['integer', 1],

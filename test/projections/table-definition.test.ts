@@ -176,7 +176,7 @@ describe('a table definition', () => {
     expect(problemsOf(over(OtherRow)).join()).toContain('bads is a relation');
   });
 
-  it('refuses money as a JS number, and what else would lose digits (TRAPS 33)', () => {
+  it('refuses money as a JS number, and what else would lose digits', () => {
     @Entity({ synchronize: false })
     class LossyRow {
       @PrimaryColumn('text') id!: string;

@@ -18,7 +18,7 @@ const FILLFACTOR = 90;
 const HAS_KEY = `select 1 from pg_index where indrelid = to_regclass($1) and indisprimary`;
 const HAS_INDEX = `select 1 from pg_class where oid = to_regclass($1)`;
 
-/** The physical table of a build. Its statements are unnamed: a plan is never shared between builds (TRAPS 29). */
+/** The physical table of a build. Its statements are unnamed: a plan is never shared between builds. */
 export function createBuildTable(schema: string, tableName: string, table: TableDefinition): BuildTable {
   return new PostgresBuildTable(schema, tableName, table);
 }

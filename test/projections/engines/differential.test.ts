@@ -48,7 +48,7 @@ describe('the fast paths', () => {
 
   const newBuilds = () => Promise.all(definitions.map((definition) => house.newBuild(definition)));
 
-  it('write what the slow path writes, on random histories with deletes and re-creations across flushes (TRAPS 24)', async () => {
+  it('write what the slow path writes, on random histories with deletes and re-creations across flushes', async () => {
     const slow = await newBuilds();
     const live = await newBuilds();
     await house.rebuild({ works: [...slow, ...live] });

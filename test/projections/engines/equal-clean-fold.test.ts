@@ -39,7 +39,7 @@ describe('a projection equals a clean fold of the log', () => {
     }
   });
 
-  it('with two processes on rows that all partitions share, live and caught up (TRAPS 23b)', async () => {
+  it('with two processes on rows that all partitions share, live and caught up', async () => {
     const other = await house.another();
     const works = await Promise.all(all.map((definition) => house.newBuild(definition)));
     await house.rebuild({ works });

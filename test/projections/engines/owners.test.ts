@@ -31,7 +31,7 @@ describe('owners of partitions', () => {
     expect(await house.rows(work)).toEqual(before);
   });
 
-  it('the rightful owner that loses its epochs to a late claim claims again and goes on (TRAPS 23c)', async () => {
+  it('the rightful owner that loses its epochs to a late claim claims again and goes on', async () => {
     const work = await house.newBuild(kindsV1);
     await house.rebuild({ works: [work] });
     house.follow(work);
@@ -43,7 +43,7 @@ describe('owners of partitions', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
 
-  it('a rebuild and a live runner on one build keep each other out by epochs (TRAPS 27)', async () => {
+  it('a rebuild and a live runner on one build keep each other out by epochs', async () => {
     const other = await house.another();
     await house.append(history(3_000, { seed: 2 }));
     const work = await house.newBuild(kindsV1);
@@ -75,7 +75,7 @@ describe('owners of partitions', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
   });
 
-  it('moves progress over events that nobody handles, but not with a commit for each (TRAPS 3, 32)', async () => {
+  it('moves progress over events that nobody handles, but not with a commit for each', async () => {
     const work = await house.newBuild(kindsV1);
     await house.rebuild({ works: [work] });
     const runner = house.follow(work);

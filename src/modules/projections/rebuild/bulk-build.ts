@@ -168,7 +168,7 @@ export class BulkBuild {
       if ((await builds.advance(connection, this.work.build.id, moves)) !== 'advanced') throw this.#fenced();
       await this.#writeRows(connection, fresh, changed, gone);
     });
-    // Only now (TRAPS 23): had the transaction failed, all of this would still be to do.
+    // Only now: had the transaction failed, all of this would still be to do.
     for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
     for (const entry of this.#rows.entries.values()) entry.dirty = false;
     for (const move of moves) this.#committed(move);

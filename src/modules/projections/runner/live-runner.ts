@@ -11,7 +11,7 @@ import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import type { RunnerContext } from './runner-context.js';
 
-/** Progress of records that nobody handles is committed at most this often, and never later than this (TRAPS 3, 32). */
+/** Progress of records that nobody handles is committed at most this often, and never later than this. */
 const SKIPPED_MS = 250;
 const MOST_RECORDS = 5_000;
 const IDLE_WAIT_MS = 1_000;

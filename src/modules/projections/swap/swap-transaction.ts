@@ -20,7 +20,7 @@ export interface SwapAttempt {
 
 /**
  * The swap's one transaction: pointers, views, progress of both builds are locked, in this order and each in the order of names
- * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked, TRAPS 30b);
+ * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked);
  * then pointers, states and views change. Targets are sorted by projection.
  */
 export async function swapInTransaction(

@@ -11,7 +11,7 @@ const MAX_WHOLE_DIGITS = 131_072;
 const MAX_SCALE = 16_383;
 
 /**
- * `numeric(precision, scale)` as text, never through a float (TRAPS 33): padded to the scale, leading zeros and a plus dropped,
+ * `numeric(precision, scale)` as text, never through a float: padded to the scale, leading zeros and a plus dropped,
  * no minus zero. A digit that would be rounded away is refused.
  */
 export function numericCodec(precision: number | null, scale: number | null): ValueCodec {
