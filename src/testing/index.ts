@@ -11,3 +11,31 @@ export { fold, Folded, recorded } from './fold-events.js';
 export type { PlainEvent, RecordedEvent, RecordedOptions } from './fold-events.js';
 export { interleavings } from './interleavings.js';
 export type { InterleavingOptions } from './interleavings.js';
+
+/** The log's contract, for those who write a driver, and the log in memory, which is one. */
+export type {
+  AppendSignal,
+  CommitOutcome,
+  EventLog,
+  GroupMember,
+  JoinOptions,
+  LogBatch,
+  LogIdentity,
+  LogLimits,
+  LogSession,
+  LogTransaction,
+  PartitionOffsets,
+  PollOptions,
+  ReadOptions,
+  TopicDescription,
+  TopicSpec,
+} from '../log/event-log.js';
+export { DEFAULT_MAX_RECORD_BYTES } from '../log/event-log.js';
+export { MemoryCluster } from '../log/memory/memory-cluster.js';
+export { MemoryLog } from '../log/memory/memory-log.js';
+export type { MemoryLogOptions } from '../log/memory/memory-log.js';
+export { jsonCodec } from '../kernel/codec.js';
+export type { Codec, CodecContext, EncodedPayload } from '../kernel/codec.js';
+export { offset, topicName } from '../kernel/names.js';
+export type { Offset, TopicName } from '../kernel/names.js';
+export type { LogRecord, NewRecord, RecordHeaders } from '../kernel/record.js';
