@@ -52,7 +52,7 @@ export interface KappaTest {
  *
  * The server is DATABASE_URL, else an embedded one that is gone with the test process.
  */
-export async function startKappaTest(given: KappaTestOptions): Promise<KappaTest> {
+export async function startKappaTest(given: KappaTestOptions = {}): Promise<KappaTest> {
   const { options, inject, ...definitions } = given;
   const made = await createMigratedDatabase();
   const database = { ...options?.database, url: made.url };
