@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { describeTransaction, oldestTransaction } from '../../modules/projections/old-transaction.js';
 import { bytes, count, plural } from '../format.js';
 import type { AddCommands } from '../program.js';
 import { projectionTable } from '../projections/look.js';
@@ -13,12 +14,13 @@ export const addStatusCommand: AddCommands = (program, run) => {
       run(command, async (context) => {
         const { database, migrator, log, operations, place, embedded, file } = await context.open();
         const { out } = context;
-        const [server, steps, topics, processes, projections] = await Promise.all([
+        const [server, steps, topics, processes, projections, oldTransaction] = await Promise.all([
           readServer(database),
           migrator.status(),
           log.listTopics(),
           readProcesses(database),
           operations.status(),
+          oldestTransaction(database),
         ]);
         const pending = steps.filter(({ appliedAt }) => appliedAt === null).length;
         const offsets = await Promise.all(topics.map(({ name }) => log.offsets(name)));
@@ -35,6 +37,7 @@ export const addStatusCommand: AddCommands = (program, run) => {
               version: server.version,
               bytes: server.bytes,
               pendingSteps: pending,
+              oldTransaction,
             },
             log: { driver: log.driver, topics: topics.length, events },
             processes,
@@ -58,6 +61,9 @@ export const addStatusCommand: AddCommands = (program, run) => {
                         .map(({ application, host, pid }) => `${application} (${host}, pid ${count(pid).replaceAll(',', '')})`)
                         .join(', '),
                 ],
+                ...(oldTransaction
+                  ? [['open too long', out.color.yellow(describeTransaction(oldTransaction))] satisfies [string, string]]
+                  : []),
               ]),
               '',
               projectionTable(projections, out),

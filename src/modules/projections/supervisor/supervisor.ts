@@ -12,6 +12,7 @@ import { Readiness } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { DevelopmentRebuilds } from './development-rebuilds.js';
 import { ensureBuilds } from './ensure-builds.js';
+import { OldTransactionWatch } from '../old-transaction.js';
 import { ProcessRegistry } from './process-registry.js';
 import { swapTogether } from './swap-together.js';
 
@@ -33,6 +34,8 @@ const LOOK_EVERY_MS = 500;
 /** While something is about to change. */
 const LOOK_SOON_MS = 50;
 const BEAT_EVERY_MS = 2_000;
+/** Old transactions are looked for every 30 seconds. */
+const BEATS_PER_WATCH = 15;
 /** A build that another process has just made is that process's to build; after this anybody may. */
 const YIELD_MS = 2_000;
 
@@ -127,9 +130,12 @@ export class ProjectionEngine {
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    const watch = new OldTransactionWatch(this.options.database, (message) => this.options.logger.warn(message));
+    for (let beats = 1; !signal.aborted; beats++) {
       await pause(BEAT_EVERY_MS, signal);
-      if (!signal.aborted) await this.#registry.beat().catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#registry.beat().catch(() => undefined);
+      if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
   }
 
