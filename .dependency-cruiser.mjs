@@ -25,7 +25,7 @@ const INDEX_LEVEL = 7;
 const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript'];
 
 /** What files of these folders may not know: an engine that knows no Nest is tested without it. */
-const withoutNest = ['kernel', 'database', 'log'];
+const withoutNest = ['kernel', 'database', 'log', 'modules/aggregates'];
 
 /** Node's modules without I/O, all that the kernel may use; `module` is how it asks for an optional peer. */
 const pureNodeModules = ['buffer', 'crypto', 'module', 'util'];
@@ -100,6 +100,13 @@ export default {
       severity: 'error',
       from: { path: anyOf(withoutNest) },
       to: { path: 'node_modules/(@nestjs|rxjs|reflect-metadata|typeorm)/' },
+    },
+    {
+      name: 'projections-know-typeorm-alone',
+      comment: 'Columns are read from TypeORM’s notes; Nest hosts projections and is not known to them.',
+      severity: 'error',
+      from: { path: inside('modules/projections') },
+      to: { path: 'node_modules/(@nestjs|rxjs)/' },
     },
     {
       name: 'kernel-without-io',
