@@ -3,9 +3,19 @@
  * module, operations, errors.
  */
 export { event } from './kernel/event.js';
-export type { AnyEvent, AnyRecorded, DataOf, EventStream, EventType, NewEvent, NewOf, Recorded } from './kernel/event.js';
+export type {
+  AnyEvent,
+  AnyRecorded,
+  DataOf,
+  EventStream,
+  EventType,
+  EventVersion,
+  NewEvent,
+  NewOf,
+  Recorded,
+} from './kernel/event.js';
 export { type } from './kernel/shape.js';
-export type { Shape, StandardShape, TypeShape } from './kernel/shape.js';
+export type { Shape, StandardResult, StandardShape, TypeShape } from './kernel/shape.js';
 export { topic } from './kernel/topic.js';
 export type { AnyTopic, Retention, Topic, TopicOptions } from './kernel/topic.js';
 
@@ -32,6 +42,7 @@ export type {
   Keys,
   ProjectionBuilder,
   ProjectionDefinition,
+  ProjectionHandler,
   ProjectionOptions,
   RawContext,
 } from './modules/projections/projection.js';
@@ -72,10 +83,10 @@ export type {
   SwapResult,
   VerifyResult,
 } from './modules/projections/operations.js';
-export type { Build, BuildError, BuildState, PartitionProgress } from './modules/projections/build.js';
+export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } from './modules/projections/build.js';
 
 export { Database } from './database/database.js';
-export type { Connection, Queryable, Statement } from './database/database.js';
+export type { Connection, DatabaseOptions, Queryable, Statement } from './database/database.js';
 
 export {
   FencedError,
