@@ -124,7 +124,8 @@ export class CommandExecutor extends Commands {
   async #execute(command: object, options: ExecuteOptions): Promise<CommandResult> {
     const { model, handler } = this.#registry.route(command);
     checkCommand(model.definition, handler, command, options);
-    if (!this.#started) await this.start();
+    // Also while a start is under way: topics are bound at its end.
+    await this.start();
     const address = model.address(
       options.tenant ?? null,
       (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',

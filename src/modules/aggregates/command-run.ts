@@ -92,6 +92,8 @@ export class CommandRun {
           this.parts.cache.drop(address.stream);
           if (options.expectedVersion !== undefined || attempt > this.parts.retries)
             throw new WrongExpectedVersionError(address.stream, before.version, outcome.head);
+          // Whoever came between may have been this very command, sent twice.
+          this.#mayRepeat = options.idempotencyKey !== undefined;
           // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
           await delay(Math.random() * Math.min(2 ** attempt, LONGEST_PAUSE_MS));
       }
