@@ -45,10 +45,10 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
-/** True when the data is at fault (SQLSTATE classes 22 and 23), never the connection, a lock or the server. */
+/** True when the data is at fault (SQLSTATE classes 22 and 23; 54000, a key too long to index), never the connection, a lock or the server. */
 export function isDataError(error: unknown): boolean {
   const state = sqlState(error);
-  return state !== null && (state.startsWith('22') || state.startsWith('23'));
+  return state !== null && (state.startsWith('22') || state.startsWith('23') || state === '54000');
 }
 
 /** A transient error as {@link RetriableError}; any other as it is. */

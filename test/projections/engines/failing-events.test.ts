@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
@@ -84,6 +85,40 @@ describe('an event that a projection cannot take in', () => {
     });
     expect((await house.builds.progress(work.build.id))[at]!.nextOffset).toBe(ends[at]!.end);
     expect(await house.rows(work)).toEqual(await house.cleanFold(definition, work, await house.standsAt(work)));
+    expect(await house.builds.get(sound.build.id)).toMatchObject({ state: 'ready' });
+    expect(await house.rows(sound)).toEqual(await house.cleanFold(kindsV1, sound));
+  });
+
+  it('is found where its key is too long to be indexed', async () => {
+    const long = randomBytes(6_000).toString('hex');
+    const keyOf = (cents: number, kind: string): string => (cents === 666 ? long : kind);
+    const tooLong = Kinds.on(Paid, { key: (e) => ({ kind: keyOf(e.data.cents, e.data.kind) }) }, (_, e) => ({
+      kind: keyOf(e.data.cents, e.data.kind),
+      cents: 0n,
+      payments: 0,
+    }));
+    const work = await house.newBuild(tooLong);
+    await house.rebuild({ works: [work] });
+    await house.append([poison]);
+    await house.follow(work).done;
+    expect(await house.builds.get(work.build.id)).toMatchObject({
+      state: 'failed',
+      error: { code: 'KAPPA_HANDLER_FAILED', at: { partition: at, offset: 0 } },
+    });
+  });
+
+  it('leaves the others of the pass alone where a table takes no rows for a reason that names no event', async () => {
+    await house.append(history(300, { accounts: 20, seed: 8 }));
+    const [work, sound] = [await house.newBuild(flowsV1), await house.newBuild(kindsV1)];
+    await work.table.create(house.database);
+    await house.database.query(
+      `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'closed' using errcode = '0A000'; end $$`,
+    );
+    await house.database.query(
+      `create trigger refuse before insert on ${work.table.qualifiedName} for each row execute function refuse()`,
+    );
+    await house.rebuild({ works: [work, sound] });
+    expect(await house.builds.get(work.build.id)).toMatchObject({ state: 'failed', error: { code: 'KAPPA_BUILD_STOPPED' } });
     expect(await house.builds.get(sound.build.id)).toMatchObject({ state: 'ready' });
     expect(await house.rows(sound)).toEqual(await house.cleanFold(kindsV1, sound));
   });

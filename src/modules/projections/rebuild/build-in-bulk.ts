@@ -1,4 +1,3 @@
-import { isTransient, sqlState } from '../../../database/database-errors.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { topicName } from '../../../kernel/names.js';
 import { distance, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
@@ -9,6 +8,7 @@ import { Backoff } from '../runner/backoff.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { bulkPass, reached, working, type PassOptions } from './bulk-pass.js';
 import { Leases } from './leases.js';
+import { passes } from './passes.js';
 import type { RebuildJob } from './rebuild-job.js';
 
 export interface BulkOptions extends PassOptions {
@@ -172,16 +172,4 @@ async function boundsOf(
     }
   }
   return { begin, end };
-}
-
-/** An outage, a lock, a full disk: not the build's fault, and it goes on where it stood. */
-function passes(error: unknown): boolean {
-  if (error instanceof KappaError)
-    return (
-      error.code === 'KAPPA_RETRIABLE' ||
-      error.code === 'KAPPA_UNKNOWN_OUTCOME' ||
-      error.code === 'KAPPA_DATABASE_UNREACHABLE' ||
-      error.code === 'KAPPA_FENCED'
-    );
-  return isTransient(error) || (sqlState(error)?.startsWith('53') ?? false);
 }

@@ -3,11 +3,12 @@ import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
-import { buildError, EventFailure } from '../fold/event-failure.js';
+import { buildError, EventFailure, stoppingError } from '../fold/event-failure.js';
 import { pause } from '../runner/backoff.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';
+import { passes } from './passes.js';
 import { readAhead } from './read-ahead.js';
 import type { RebuildJob } from './rebuild-job.js';
 
@@ -111,14 +112,28 @@ async function guarded(
       job.lost = true;
       return;
     }
-    if (error instanceof EventFailure) {
-      await writeBefore(context, job, to, signal);
-      job.fail(buildError(error, job.work.plan.label, new Date()));
-      return;
+    try {
+      await endAtFailure(context, job, to, signal, error);
+    } catch (cause) {
+      if (signal.aborted || passes(cause)) throw cause;
+      job.fail(stoppingError(cause, new Date()));
     }
-    if (!isDataError(error)) throw error;
-    await findFailure(context, job, to, signal);
   }
+}
+
+/** @throws what names no event, and what passes by itself */
+async function endAtFailure(
+  context: RunnerContext,
+  job: RebuildJob,
+  to: Position,
+  signal: AbortSignal,
+  error: unknown,
+): Promise<void> {
+  if (error instanceof EventFailure) {
+    await writeBefore(context, job, to, signal);
+    job.fail(buildError(error, job.work.plan.label, new Date()));
+  } else if (isDataError(error)) await findFailure(context, job, to, signal);
+  else throw error;
 }
 
 /** All that stands before the failing event is kept. */
