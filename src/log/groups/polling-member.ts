@@ -45,6 +45,8 @@ export class PollingMember implements GroupMember {
   #lastPoll = performance.now();
   #turn = 0;
   #left: Promise<void> | null = null;
+  /** It has left, though the database may not know it yet: the seat is to run out. */
+  #gone = false;
 
   /** `maxPollIntervalMs`: a member that polls less often loses its partitions. */
   constructor(
@@ -60,7 +62,7 @@ export class PollingMember implements GroupMember {
       group: this.options.group,
       partitions: Math.max(...this.topics.map(({ partitions }) => partitions)),
       changed: () => this.#nudge?.abort(),
-      isPolling: () => this.#polling !== null || performance.now() - this.#lastPoll < this.maxPollIntervalMs,
+      isPolling: () => !this.#gone && (this.#polling !== null || performance.now() - this.#lastPoll < this.maxPollIntervalMs),
     });
   }
 
@@ -110,6 +112,7 @@ export class PollingMember implements GroupMember {
     try {
       await this.#drop(this.#numbers, 'leave');
     } finally {
+      this.#gone = true;
       await seat.leave();
     }
   }
