@@ -56,6 +56,18 @@ describe('a verification', () => {
     expect(await holds(live, candidate)).toEqual([null, null, null, null]);
   });
 
+  it('answers although its holds cannot be lifted at its end: they run out by themselves', async () => {
+    const rows = [{ id: 'a', paid: '1.00' }];
+    const [live, candidate] = [await scene.build('fines', { rows }), await scene.build('fines', { rows })];
+    await scene.database.query(
+      `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'away' using errcode = '40P01'; end $$`,
+    );
+    await scene.database.query(
+      `create trigger refuse before update on progress for each row when (new.hold_at is null) execute function refuse()`,
+    );
+    expect(await verifyBuilds(scene.context, live, candidate)).toMatchObject({ added: 0, removed: 0, changed: 0 });
+  });
+
   it('stops both builds at the later of both positions, partition by partition, and lets them go on', async () => {
     const live = await scene.build('fines', { rows: [{ id: 'a', paid: '1.00' }], offsets: [9, 3] });
     const candidate = await scene.build('fines', { rows: [{ id: 'a', paid: '1.00' }], offsets: [6, 8] });

@@ -45,12 +45,25 @@ export async function setHold(on: Queryable, schema: string, build: number, at: 
   );
 }
 
-/** Lets builds go on; those whose hold has run out, too. */
+/** Lets builds go on; those whose hold has run out, too. Lines are locked in the order of all others. */
 export async function clearHolds(on: Queryable, schema: string, builds: readonly number[]): Promise<void> {
   await on.query(
-    `update ${quoteIdentifier(schema)}.progress set hold_at = null, hold_until = null where build_id = any($1::bigint[]) and hold_at is not null`,
+    `with locked as materialized (
+       select p.build_id, p.topic, p.partition from ${quoteIdentifier(schema)}.progress p
+       where p.build_id = any($1::bigint[]) and p.hold_at is not null
+       order by p.build_id, p.topic, p.partition
+       for update
+     )
+     update ${quoteIdentifier(schema)}.progress p set hold_at = null, hold_until = null
+     from locked
+     where p.build_id = locked.build_id and p.topic = locked.topic and p.partition = locked.partition`,
     [builds],
   );
+}
+
+/** At the end of what held them: whatever came of that stands, and a hold that cannot be cleared now runs out by itself. */
+export async function leaveHolds(database: Database, builds: readonly number[]): Promise<void> {
+  if (builds.length > 0) await clearHolds(database, database.schema, builds).catch(() => undefined);
 }
 
 /**

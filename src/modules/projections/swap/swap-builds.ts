@@ -2,7 +2,7 @@ import { isTransient, sqlState } from '../../../database/database-errors.js';
 import type { Database } from '../../../database/database.js';
 import { KappaError, UnknownOutcomeError } from '../../../kernel/errors.js';
 import type { Build } from '../build.js';
-import { clearHolds } from '../hold-builds.js';
+import { leaveHolds } from '../hold-builds.js';
 import type { SwapResult } from '../operations.js';
 import { BuildBehindError, drawLevel } from './behind.js';
 import { describeHolder, lockHolders } from './lock-holders.js';
@@ -32,7 +32,7 @@ export async function swapBuilds(
   const inOrder = [...targets].sort((a, b) => (a.projection < b.projection ? -1 : 1));
   const until = performance.now() + (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS);
   const attempt: SwapAttempt = { lockedAt: 0, results: [] };
-  let held: readonly number[] = [];
+  const held = new Set<number>();
   try {
     for (let count = 1; ; count += 1) {
       options.signal?.throwIfAborted();
@@ -46,14 +46,15 @@ export async function swapBuilds(
         // The connection was lost at the COMMIT: the pointers tell whether it happened.
         if (error instanceof UnknownOutcomeError && (await areLive(context, inOrder))) return locked(attempt);
         const inTime = performance.now() < until;
-        if (error instanceof BuildBehindError && inTime) held = await drawLevel(context, error, options);
+        if (error instanceof BuildBehindError && inTime)
+          for (const id of await drawLevel(context, error, options)) held.add(id);
         else if (!isWorthRetrying(error)) throw error;
         else if (!inTime) throw await blocked(database, inOrder, count, error);
         else await pause(count);
       }
     }
   } finally {
-    if (held.length > 0) await clearHolds(database, database.schema, held);
+    await leaveHolds(database, [...held]);
   }
 }
 

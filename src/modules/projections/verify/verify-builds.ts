@@ -2,7 +2,7 @@ import type { Database } from '../../../database/database.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { formatPosition, latest, type PartitionKey, type Position } from '../../../kernel/position.js';
 import { buildLabel, positionOf, type Build } from '../build.js';
-import { clearHolds, lockProgress, readProgress, setHold, waitForProgress } from '../hold-builds.js';
+import { leaveHolds, lockProgress, readProgress, setHold, waitForProgress } from '../hold-builds.js';
 import type { VerifyResult } from '../operations.js';
 import { compareTables } from './compare-tables.js';
 
@@ -59,7 +59,7 @@ export async function verifyBuilds(
       throw tooLong(holdMs);
     return { projection: live.projection, live, candidate, at: latest(...vectors.values()), ...difference };
   } finally {
-    await clearHolds(database, database.schema, ids);
+    await leaveHolds(database, ids);
   }
 }
 
