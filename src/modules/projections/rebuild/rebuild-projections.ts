@@ -1,12 +1,14 @@
+import type { Position } from '../../../kernel/position.js';
 import type { Build } from '../build.js';
 import { positionOf } from '../build.js';
 import type { RebuildProgress } from '../operations.js';
-import { pause } from '../runner/backoff.js';
+import { Backoff, pause } from '../runner/backoff.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness, type SwapTogether } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { BuildWork } from '../runner/fold-batch.js';
 import { buildInBulk, type BulkOptions } from './build-in-bulk.js';
+import { passes } from './passes.js';
 import { RebuildJob } from './rebuild-job.js';
 
 export interface RebuildContext extends RunnerContext {
@@ -71,8 +73,32 @@ export async function* rebuildProjections(context: RebuildContext, request: Rebu
 }
 
 async function tell(context: RebuildContext, job: RebuildJob): Promise<RebuildProgress> {
-  const position = job.phase === 'waiting' ? positionOf(await context.builds.progress(job.work.build.id)) : job.bulk.position;
-  return job.snapshot(performance.now(), position);
+  return job.snapshot(performance.now(), await positionNow(context, job));
+}
+
+/** While the database is away, where the job was last seen. */
+async function positionNow({ builds }: RebuildContext, job: RebuildJob): Promise<Position> {
+  if (job.phase !== 'waiting') return job.bulk.position;
+  try {
+    return positionOf(await builds.progress(job.work.build.id));
+  } catch (error) {
+    if (!passes(error)) throw error;
+    return job.bulk.position;
+  }
+}
+
+/** Repeats a look while the database or the log is away, until the signal aborts. */
+async function outlast(context: RebuildContext, signal: AbortSignal, look: () => Promise<void>): Promise<void> {
+  const backoff = new Backoff();
+  while (!signal.aborted) {
+    try {
+      return await look();
+    } catch (error) {
+      if (signal.aborted || !passes(error)) throw error;
+      context.logger.warn(`rebuild: ${error instanceof Error ? error.message : String(error)}; trying again`);
+      await backoff.wait(signal);
+    }
+  }
 }
 
 async function carryOut(
@@ -82,7 +108,7 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    await sortOut(context, jobs);
+    await outlast(context, signal, () => sortOut(context, jobs));
     const waiting = jobs.filter((job) => job.phase === 'waiting');
     if (waiting.length === 0 || signal.aborted) break;
     await buildInBulk(context, waiting, options, signal);
@@ -127,7 +153,8 @@ async function catchUp(context: RebuildContext, jobs: readonly RebuildJob[], sig
       runners.set(job, runner);
     }
     while (!signal.aborted && jobs.some((job) => job.phase === 'catching-up')) {
-      for (const job of jobs.filter((each) => each.phase === 'catching-up')) await lookAt(context, job, readiness);
+      for (const job of jobs.filter((each) => each.phase === 'catching-up'))
+        await outlast(context, signal, () => lookAt(context, job, readiness));
       if (jobs.some((job) => job.phase === 'catching-up')) await pause(LOOK_EVERY_MS, signal);
     }
   } finally {
