@@ -72,6 +72,43 @@ describe('the engine of a process', () => {
     expect(await house.rows(foreign)).toEqual(await house.cleanFold(kindsV2, foreign));
   });
 
+  it('never goes on with a build on its way that other code began, whatever the policy', async () => {
+    await house.append(history(300, { seed: 41 }));
+    const before = await house.newBuild(kindsV1, { swapWhenReady: true });
+    const mended = projection({ name: 'kinds', version: 1, from: [accounts], table: KindRow }).on(
+      Paid,
+      { key: (e) => ({ kind: e.data.kind }) },
+      (row, e, key) => ({
+        kind: key.kind,
+        cents: (row?.cents ?? 0n) + 3n * BigInt(e.data.cents),
+        payments: (row?.payments ?? 0) + 1,
+      }),
+    );
+    await engine([mended], { onChangedCode: 'warn' }).start();
+    const live = house.work(await house.live('kinds'), mended);
+    expect(live.build.id).not.toBe(before.build.id);
+    expect(await house.rows(live)).toEqual(await house.cleanFold(mended, live));
+    expect((await house.builds.get(before.build.id))?.state).toMatch(/aborted|dropped/);
+  });
+
+  it('leaves alone what a process with other code of the version builds', async () => {
+    await house.append(history(300, { seed: 42 }));
+    const mended = projection({ name: 'kinds', version: 1, from: [accounts], table: KindRow }).on(
+      Paid,
+      { key: (e) => ({ kind: e.data.kind }) },
+      (row, e, key) => ({
+        kind: key.kind,
+        cents: (row?.cents ?? 0n) + 4n * BigInt(e.data.cents),
+        payments: (row?.payments ?? 0) + 1,
+      }),
+    );
+    await engine([kindsV1]).start();
+    await house.live('kinds');
+    const foreign = await house.newBuild(mended);
+    await house.looked(6);
+    expect(await house.builds.get(foreign.build.id)).toMatchObject({ state: 'planned' });
+  });
+
   it('keeps the build that was swapped away at the tail, so that the way back loses nothing, and retires it in the end', async () => {
     await house.append(history(300, { seed: 5 }));
     await engine([kindsV1, kindsV2], { standbyHours: 1 / 3600 }).start();

@@ -37,12 +37,16 @@ export async function ensureBuilds(
       if (newest)
         judged.set(definition, {
           newest,
-          verdict: judgeBuild(newest, fingerprintOf(definition, tableDefinition(definition)), policy),
+          verdict: judgeBuild(
+            newest,
+            fingerprintOf(definition, tableDefinition(definition)),
+            isOnTheWay(newest) ? 'rebuild' : policy,
+          ),
         });
     }
     for (const [definition, { newest, verdict }] of judged) {
       if (verdict === 'warn') warnOfChangedCode(context, newest);
-      const instead = verdict === 'rebuild' ? await rebuild(context, definition, newest) : null;
+      const instead = verdict === 'rebuild' ? await rebuild(context, definition, newest, policy) : null;
       if (instead) rebuilt.push(instead);
       else if (newest.state === 'failed') begun.push(await context.builds.move(newest.id, 'building', { error: null }));
     }
@@ -64,7 +68,7 @@ export async function ensureBuilds(
  * The next build of a version whose code changed. Only where its build is what readers see or is on its way there: changing the
  * code of a version that stands by must not bring that version back.
  */
-async function rebuild(context: RunnerContext, definition: ProjectionDefinition, newest: Build) {
+async function rebuild(context: RunnerContext, definition: ProjectionDefinition, newest: Build, policy: CodePolicy) {
   const active = await context.builds.active(definition.name);
   if (
     newest.state === 'standby' ||
@@ -73,14 +77,21 @@ async function rebuild(context: RunnerContext, definition: ProjectionDefinition,
     warnOfChangedCode(context, newest);
     return null;
   }
-  const swapWhenReady = active === null || active.version === definition.version || newest.swapWhenReady;
+  // What somebody builds to look at before they swap is not swapped by itself because its code was mended.
+  const swapWhenReady =
+    active === null || newest.swapWhenReady || (policy === 'rebuild' && active.version === definition.version);
   if (newest.state !== 'live') await abort(context, newest);
   const build = await createBuild(context, definition, {
     swapWhenReady,
-    swapGroup: null,
+    swapGroup: newest.swapGroup,
     fromRetained: isShortLived(definition),
   });
   return { build, instead: newest };
+}
+
+/** Not seen by readers yet: going on with other code would mix two meanings in its rows, and nothing is lost by building anew. */
+function isOnTheWay({ state }: Build): boolean {
+  return state === 'planned' || state === 'building' || state === 'catching-up' || state === 'ready' || state === 'failed';
 }
 
 async function abort(context: RunnerContext, build: Build): Promise<void> {

@@ -27,7 +27,10 @@ export async function withHelp<T>(
   try {
     for (const build of builds) {
       const definition = definitionOf(build, context.projections);
-      if (!definition || !FOLLOWING.includes(build.state) || (running.get(versionKey(build)) ?? 0) > 0) continue;
+      if (!definition || !FOLLOWING.includes(build.state)) continue;
+      // A process that runs the version may have other code of it, and then leaves alone what is still on its way.
+      const onTheWay = build.state === 'catching-up' || build.state === 'ready';
+      if (!onTheWay && (running.get(versionKey(build)) ?? 0) > 0) continue;
       const runner = new LiveRunner(context, buildWork(context.database.schema, build, definition, context.codec));
       runners.push(runner);
       helped.push(build);

@@ -1,7 +1,7 @@
 import type { Codec } from '../../../kernel/codec.js';
 import { buildLabel, FOLLOWING, type Build } from '../build.js';
 import { buildWork } from '../build-work.js';
-import type { CodePolicy } from '../fingerprint.js';
+import { fingerprintOf, isSameCode, type CodePolicy } from '../fingerprint.js';
 import type { ProjectionDefinition } from '../projection.js';
 import { buildInBulk } from '../rebuild/build-in-bulk.js';
 import { RebuildJob } from '../rebuild/rebuild-job.js';
@@ -14,6 +14,7 @@ import { DevelopmentRebuilds } from './development-rebuilds.js';
 import { ensureBuilds } from './ensure-builds.js';
 import { OldTransactionWatch } from '../old-transaction.js';
 import { ProcessRegistry } from './process-registry.js';
+import { tableDefinition } from '../table-definition.js';
 import { swapTogether } from './swap-together.js';
 
 export interface ProjectionEngineOptions extends RunnerContext {
@@ -46,6 +47,8 @@ const YIELD_MS = 2_000;
  */
 export class ProjectionEngine {
   readonly #definitions: ReadonlyMap<string, ProjectionDefinition>;
+  /** Hash of each version's handlers. */
+  readonly #codes: ReadonlyMap<string, string>;
   readonly #registry: ProcessRegistry;
   readonly #readiness: Readiness;
   readonly #development: DevelopmentRebuilds;
@@ -63,6 +66,12 @@ export class ProjectionEngine {
   constructor(private readonly options: ProjectionEngineOptions) {
     this.#definitions = new Map(
       options.projections.map((definition) => [versionKey(definition.name, definition.version), definition]),
+    );
+    this.#codes = new Map(
+      options.projections.map((definition) => [
+        versionKey(definition.name, definition.version),
+        fingerprintOf(definition, tableDefinition(definition)).code,
+      ]),
     );
     this.#registry = new ProcessRegistry(options.database, options.application, options.projections);
     const { standbyHours } = options;
@@ -142,7 +151,7 @@ export class ProjectionEngine {
   /** One look at all builds. True when the next should come soon. */
   async #look(): Promise<boolean> {
     const { builds } = this.options;
-    const mine = (await builds.list()).filter((build) => this.#definitionOf(build) !== null);
+    const mine = (await builds.list()).filter((build) => this.#definitionOf(build) !== null && this.#hasCodeOf(build));
     await this.#endRunners(mine);
     this.#buildInBulk(mine.filter((build) => build.state === 'planned' || build.state === 'building'));
     let soon = false;
@@ -223,6 +232,15 @@ export class ProjectionEngine {
   #work(build: Build) {
     const definition = this.#definitionOf(build) as ProjectionDefinition;
     return buildWork(this.options.database.schema, build, definition, this.options.codec);
+  }
+
+  /**
+   * A build on its way is moved only by the code it was begun with: an application that still has the former code must not fold
+   * into what a newer process or a command builds. What readers see already, and what stands by, goes on.
+   */
+  #hasCodeOf(build: Build): boolean {
+    if (build.state === 'live' || build.state === 'standby') return true;
+    return isSameCode(build, this.#codes.get(versionKey(build.projection, build.version)) ?? '');
   }
 
   #definitionOf(build: Build): ProjectionDefinition | null {
