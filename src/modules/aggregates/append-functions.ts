@@ -64,7 +64,12 @@ declare
   v_next bigint;
   v_at timestamptz;
 begin
-  perform ${schema}.lock_partitions(array[p_topic_id], array[p_partition]);
+  -- What lock_partitions does for one partition; an assignment runs without the executor.
+  if pg_catalog.current_setting('transaction_isolation') = 'read committed' then
+    v_known := pg_catalog.pg_advisory_xact_lock(${schema}.partition_lock(p_topic_id, p_partition))::text;
+  else
+    perform ${schema}.lock_partitions(array[p_topic_id], array[p_partition]);
+  end if;
   if v_claims > 0 then
     perform ${schema}.lock_claims(p_claim_tenants, p_claim_names, p_claim_values);
   end if;
@@ -129,11 +134,12 @@ begin
 end
 $body$;
 
--- A group of commands: p_event_commands and p_claim_commands name the command, from 1, that an event or claim belongs to;
+-- A group of commands: p_event_commands and p_claim_commands name the command, from 1, that an event or claim belongs to,
+-- p_event_places the event's place in it, from 1;
 -- claims are numbered over the whole group. With p_lock_timeout_ms the wait for locks is shorter than the session's. Losers are dropped before survivors are numbered, so that offsets have no holes.
 create function ${schema}.append_commands(
   p_topic_ids int[], p_partitions int[], p_streams text[], p_keys text[], p_command_ids text[], p_hashes text[], p_expected int[], p_counts int[],
-  p_event_commands int[], p_types text[], p_values bytea[], p_headers text[],
+  p_event_commands int[], p_event_places int[], p_types text[], p_values bytea[], p_headers text[],
   p_claim_commands int[], p_claim_tenants text[], p_claim_names text[], p_claim_values text[],
   p_lock_timeout_ms int
 ) returns text[]
@@ -167,58 +173,68 @@ begin
     end loop;
   end if;
 
-  with looked_up as materialized (
-    select g.*, row_number() over (partition by g.stream order by g.number) > 1 or g.claims_later as later,
-      (select k from ${schema}.commands k where k.stream = g.stream and k.command_id = g.command_id) as known,
-      coalesce(
-        (select r.version from ${schema}.log_records r where r.stream = g.stream order by r.version desc limit 1),
-        (select h.version from ${schema}.stream_heads h where h.stream = g.stream),
-        0) as head
-    from unnest(p_topic_ids, p_partitions, p_streams, p_keys, p_command_ids, p_hashes, p_expected, p_counts, v_taken, v_later) with ordinality
-      as g (topic_id, partition, stream, key, command_id, hash, expected, events, taken, claims_later, number)
-  ), judged as materialized (
-    select l.*, case
-      when l.later then 'later'
-      when (l.known).stream is null then case when l.head <> l.expected then 'conflict' when l.taken is not null then 'taken' else 'appended' end
-      when (l.known).content_hash <> l.hash then 'reused'
-      else 'repeated' end as outcome
-    from looked_up l
+  with judged as materialized (
+    select l.number, l.topic_id, l.partition, l.stream, l.key, l.command_id, l.hash, l.expected, l.events, l.head, l.taken,
+      (l.known).next_offset as known_offset, (l.known).recorded_at as known_at,
+      (l.known).first_version as known_first, (l.known).last_version as known_last,
+      case
+        when l.later then 'later'
+        when (l.known).stream is null then
+          case when l.head <> l.expected then 'conflict' when l.taken is not null then 'taken' else 'appended' end
+        when (l.known).content_hash <> l.hash then 'reused'
+        else 'repeated'
+      end as outcome
+    from (
+      select g.*, row_number() over (partition by g.stream order by g.number) > 1 or v_later[g.number] as later,
+        (select k from ${schema}.commands k where k.stream = g.stream and k.command_id = g.command_id) as known,
+        coalesce(
+          (select r.version from ${schema}.log_records r where r.stream = g.stream order by r.version desc limit 1),
+          (select h.version from ${schema}.stream_heads h where h.stream = g.stream),
+          0) as head
+      from (
+        select i as number, p_topic_ids[i] as topic_id, p_partitions[i] as partition, p_streams[i] as stream, p_keys[i] as key,
+          p_command_ids[i] as command_id, p_hashes[i] as hash, p_expected[i] as expected, p_counts[i] as events, v_taken[i] as taken
+        from pg_catalog.generate_series(1, pg_catalog.cardinality(p_streams)) as i
+      ) g
+      offset 0
+    ) l
   ), tails as materialized (
-    select p.topic_id, p.partition, t.next_offset, t.recorded_at
+    select p.topic_id, p.partition, t.next_offset, t.recorded_at, ${microseconds('t.recorded_at')} as recorded_us
     from (select distinct j.topic_id, j.partition from judged j where j.outcome = 'appended') p,
       ${schema}.partition_tail(p.topic_id, p.partition) t
   ), won as materialized (
-    select j.*, t.recorded_at,
+    select j.number, j.topic_id, j.partition, j.stream, j.key, j.command_id, j.hash, j.expected, j.events,
+      t.recorded_at, t.recorded_us,
       t.next_offset + (sum(j.events) over (partition by j.topic_id, j.partition order by j.number))::bigint as next_offset
     from judged j
     join tails t on t.topic_id = j.topic_id and t.partition = j.partition
     where j.outcome = 'appended'
   ), recorded as (
     insert into ${schema}.log_records ("offset", recorded_at, topic_id, partition, version, key, value, headers, event_type, stream)
-    select w.next_offset - w.events + e.place - 1, w.recorded_at, w.topic_id, w.partition, w.expected + e.place, w.key, e.value, e.headers::json, e.type, w.stream
-    from (
-      select n.*, row_number() over (partition by n.command order by n.number) as place
-      from unnest(p_event_commands, p_types, p_values, p_headers) with ordinality as n (command, type, value, headers, number)
-    ) e
-    join won w on w.number = e.command
+    select w.next_offset - w.events + p_event_places[e] - 1, w.recorded_at, w.topic_id, w.partition, w.expected + p_event_places[e],
+      w.key, p_values[e], p_headers[e]::json, p_types[e], w.stream
+    from pg_catalog.generate_series(1, pg_catalog.cardinality(p_types)) as e
+    join won w on w.number = p_event_commands[e]
   ), remembered as (
     insert into ${schema}.commands (stream, command_id, content_hash, first_version, last_version, next_offset, recorded_at)
     select w.stream, w.command_id, w.hash, w.expected + 1, w.expected + w.events, w.next_offset, w.recorded_at from won w
-  )
-  select
-    array_agg(
+  ), answered as (
+    select w.number, 'appended,' || w.next_offset || ',' || w.recorded_us as answer, true as won from won w
+    union all
+    select j.number,
       case j.outcome
-        when 'appended' then pg_catalog.concat_ws(',', 'appended', w.next_offset, ${microseconds('w.recorded_at')})
-        when 'repeated' then pg_catalog.concat_ws(',', 'repeated', (j.known).next_offset, ${microseconds('(j.known).recorded_at')}, (j.known).first_version, (j.known).last_version)
+        when 'repeated' then pg_catalog.concat_ws(',', j.outcome, j.known_offset, ${microseconds('j.known_at')}, j.known_first, j.known_last)
         when 'conflict' then 'conflict,' || j.head
         when 'taken' then 'taken,' || j.taken
         else j.outcome
-      end
-      order by j.number),
-    array_agg(w.number)
+      end,
+      false
+    from judged j
+    where j.outcome <> 'appended'
+  )
+  select array_agg(a.answer order by a.number), array_agg(a.number) filter (where a.won)
   into v_outcomes, v_won
-  from judged j
-  left join won w on w.number = j.number;
+  from answered a;
 
   if v_claims > 0 then
     perform ${schema}.hold_claims(array_agg(p_streams[c.command]), array_agg(c.tenant), array_agg(c.name), array_agg(c.value))

@@ -17,7 +17,7 @@ export interface AppendStatements {
 export function appendStatements(schema: string): AppendStatements {
   const quoted = quoteIdentifier(schema);
   const one = `select ${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as outcomes`;
-  const group = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17), ';') as outcomes`;
+  const group = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18), ';') as outcomes`;
   return {
     one: (request) => ({ name: 'kappa append one', text: one, values: valuesOfOne(request) }),
     group: (requests, lockTimeoutMs) => ({
@@ -48,7 +48,15 @@ function valuesOfOne(request: AppendRequest): unknown[] {
 }
 
 function valuesOfGroup(requests: readonly AppendRequest[]): unknown[] {
-  const events = requests.flatMap((request, index) => request.events.map((event) => ({ command: index + 1, event })));
+  const events = requests.flatMap((request) => request.events);
+  const commands: number[] = [];
+  const places: number[] = [];
+  requests.forEach((request, index) => {
+    for (let place = 1; place <= request.events.length; place += 1) {
+      commands.push(index + 1);
+      places.push(place);
+    }
+  });
   const claims = claimsOf(requests);
   return [
     intArray(requests.map((request) => request.topicId)),
@@ -59,10 +67,11 @@ function valuesOfGroup(requests: readonly AppendRequest[]): unknown[] {
     textArray(requests.map((request) => request.contentHash)),
     intArray(requests.map((request) => request.expectedVersion)),
     intArray(requests.map((request) => request.events.length)),
-    intArray(events.map(({ command }) => command)),
-    textArray(events.map(({ event }) => event.type)),
-    byteaArray(events.map(({ event }) => event.value)),
-    textArray(events.map(({ event }) => event.headers)),
+    intArray(commands),
+    intArray(places),
+    textArray(events.map(({ type }) => type)),
+    byteaArray(events.map(({ value }) => value)),
+    textArray(events.map(({ headers }) => headers)),
     intArray(claims.map(({ command }) => command)),
     textArray(claims.map(({ tenant }) => tenant)),
     textArray(claims.map(({ claim }) => claim.name)),

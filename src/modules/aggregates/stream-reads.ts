@@ -75,7 +75,7 @@ export class SharedReads implements StreamReads {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    process.nextTick(() => {
       this.#scheduled = false;
       while (this.#underWay < CONCURRENT_GROUPS && this.#waiting.length > 0)
         void this.#read(this.#waiting.splice(0, GROUP_STREAMS));
