@@ -1,4 +1,5 @@
 import { Console } from 'node:console';
+import { isatty } from 'node:tty';
 import { CommanderError } from 'commander';
 import { CommandContext, type GlobalFlags } from './command-context.js';
 import { Output } from './output.js';
@@ -65,7 +66,8 @@ function onInterrupt(): AbortSignal {
 function colorWanted(argv: readonly string[]): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (argv.includes('--no-color') || NO_COLOR) return false;
-  return Boolean(FORCE_COLOR && FORCE_COLOR !== '0') || (process.stdout.isTTY && TERM !== 'dumb');
+  // `process.stdout.isTTY` is undefined in a pipe, and the colour library takes undefined for a wish to find out by itself.
+  return Boolean(FORCE_COLOR && FORCE_COLOR !== '0') || (isatty(process.stdout.fd) && TERM !== 'dumb');
 }
 
 function isWrongUsage(error: unknown): boolean {

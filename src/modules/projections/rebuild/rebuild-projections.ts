@@ -92,7 +92,8 @@ async function outlast(context: RebuildContext, signal: AbortSignal, look: () =>
   const backoff = new Backoff();
   while (!signal.aborted) {
     try {
-      return await look();
+      await look();
+      return;
     } catch (error) {
       if (signal.aborted || !passes(error)) throw error;
       context.logger.warn(`rebuild: ${error instanceof Error ? error.message : String(error)}; trying again`);
