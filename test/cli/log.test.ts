@@ -159,7 +159,10 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
     expect(ran.code).toBe(0);
     const shown = lines<Event & { readonly done?: boolean; readonly events?: number }>(ran);
     // A fine is several events, and the tail may begin between them.
-    expect(shown[0]).toMatchObject({ type: expect.stringMatching(/^(fine|payment)\./) as string, stream: { aggregate: 'fine' } });
+    expect(shown[0]).toMatchObject({
+      type: expect.stringMatching(/^(fine|payment)\./) as string,
+      stream: { aggregate: 'fine' },
+    });
     expect(shown.at(-1)).toEqual({ events: shown.length - 1, done: true });
   });
 
