@@ -45,8 +45,4 @@ export class ProgressSignal {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
-
-  forget(build: number): void {
-    this.#reached.delete(build);
-  }
 }

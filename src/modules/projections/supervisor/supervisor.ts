@@ -134,7 +134,8 @@ export class ProjectionEngine {
           return false;
         },
       );
-      await pause(soon ? LOOK_SOON_MS : LOOK_EVERY_MS, AbortSignal.any([wake.signal, signal]));
+      // `stop` wakes it too.
+      await pause(soon ? LOOK_SOON_MS : LOOK_EVERY_MS, wake.signal);
     }
   }
 
