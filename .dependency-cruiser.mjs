@@ -22,7 +22,7 @@ const levels = {
 const INDEX_LEVEL = 7;
 
 /** Optional peers: code that does without them is loaded without them, so they are asked for where they are used, by `import()` or `createRequire`. */
-const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript'];
+const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript', 'testcontainers'];
 
 /** What files of these folders may not know: an engine that knows no Nest is tested without it. */
 const withoutNest = ['kernel', 'database', 'log', 'modules/aggregates'];
