@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import type { CommandContext, GlobalFlags } from './command-context.js';
+import type { AddCommands, RunWork } from './add-commands.js';
+import type { GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
 import { addProjectionCommands } from './commands/projections.js';
@@ -8,13 +9,6 @@ import { addStatusCommand } from './commands/status.js';
 import { addStreamCommands } from './commands/streams.js';
 import { addTopicCommands } from './commands/topics.js';
 import type { Output } from './output.js';
-
-/** The work of a command; its result is the exit code, 0 where there is none. */
-export type Work = (context: CommandContext) => Promise<number | undefined>;
-export type RunWork = (flags: GlobalFlags, work: Work) => Promise<void>;
-
-/** Adds a command group: each command's action hands its work over. */
-export type AddCommands = (program: Command, run: (command: Command, work: Work) => Promise<void>) => void;
 
 const GROUPS: readonly AddCommands[] = [
   addStatusCommand,

@@ -1,6 +1,6 @@
 import { KappaError } from '../kernel/errors.js';
 import { sqlState } from './database-errors.js';
-import type { Queryable } from './database.js';
+import type { Queryable } from './queryable.js';
 import { SESSION_SETTINGS } from './session-settings.js';
 
 const OLDEST = 140_000;

@@ -3,8 +3,11 @@ import { KappaError, UnknownOutcomeError } from '../kernel/errors.js';
 import { checkServer } from './check-server.js';
 import { isConnectionError } from './database-errors.js';
 import { quoteIdentifier } from './identifiers.js';
+import type { Queryable, Statement } from './queryable.js';
 import { SESSION_SETTINGS } from './session-settings.js';
 import { systemTypes } from './system-types.js';
+
+export type { Queryable, Statement } from './queryable.js';
 
 export interface DatabaseOptions {
   readonly url: string;
@@ -16,21 +19,6 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** Shown in `pg_stat_activity`. Default `nest-kappa`. */
   readonly applicationName?: string;
-}
-
-/** A statement: text with `$1`-parameters; a name makes it prepared once per connection. */
-export interface Statement {
-  readonly text: string;
-  readonly values?: readonly unknown[];
-  readonly name?: string;
-}
-
-/** The slice of a connection that runs statements. Rows come with `int8` as number (system tables only) and timestamps as text. */
-export interface Queryable {
-  query<Row extends object = Record<string, unknown>>(
-    statement: string | Statement,
-    values?: readonly unknown[],
-  ): Promise<{ rows: Row[]; rowCount: number }>;
 }
 
 /** A connection of the pool, held until `release`. `raw` is for COPY streams and row codecs. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { plural } from '../format.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 
 /** `database migrate|status|sql`: the schema of nest-kappa itself. */
 export const addDatabaseCommands: AddCommands = (program, run) => {

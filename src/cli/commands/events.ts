@@ -6,7 +6,7 @@ import type { EventLog, TopicDescription } from '../../log/event-log.js';
 import { HEADER } from '../../kernel/envelope.js';
 import { count } from '../format.js';
 import type { CommandContext } from '../command-context.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 import { readFrom } from '../read-from.js';
 import { readInOrder } from '../read-in-order.js';
 import { eventLine, shownEvent, type ShownEvent } from '../shown-event.js';

@@ -10,7 +10,7 @@ import {
   type SwapFlags,
   type VerifyFlags,
 } from '../projections/swap.js';
-import type { AddCommands, Work } from '../program.js';
+import type { AddCommands, Work } from '../add-commands.js';
 
 interface EndFlags {
   readonly build?: string;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { describeTransaction, oldestTransaction } from '../../modules/projections/old-transaction.js';
 import { bytes, count, plural } from '../format.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 import { projectionTable } from '../projections/look.js';
 import { readProcesses, readServer } from '../server-facts.js';
 

@@ -4,7 +4,7 @@ import { KappaError } from '../../kernel/errors.js';
 import { streamName, tenantPart } from '../../kernel/names.js';
 import type { CommandContext } from '../command-context.js';
 import { count } from '../format.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 import type { Session } from '../session.js';
 import { eventLine, shownEvent } from '../shown-event.js';
 import { hasStreams, readStreamRecords } from '../stream-events.js';

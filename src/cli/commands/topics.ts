@@ -5,7 +5,7 @@ import { topicName, type TopicName } from '../../kernel/names.js';
 import type { Retention } from '../../kernel/topic.js';
 import type { EventLog, PartitionOffsets, TopicDescription } from '../../log/event-log.js';
 import { bytes, count, duration } from '../format.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 
 /** `topics list|describe`: what the log holds. */
 export const addTopicCommands: AddCommands = (program, run) => {
