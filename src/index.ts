@@ -74,6 +74,7 @@ export type {
 
 export { ProjectionOperations } from './modules/projections/operations.js';
 export type {
+  BegunRebuild,
   BuildStatus,
   PlanEntry,
   ProjectionStatus,
@@ -84,6 +85,7 @@ export type {
   VerifyResult,
 } from './modules/projections/operations.js';
 export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } from './modules/projections/build.js';
+export type { ProjectingProcess } from './modules/projections/processes.js';
 
 export { Database } from './database/database.js';
 export type { Connection, DatabaseOptions, Queryable, Statement } from './database/database.js';

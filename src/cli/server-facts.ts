@@ -15,7 +15,7 @@ export interface RunningProcess {
   readonly host: string;
   readonly pid: number;
   readonly application: string;
-  readonly versions: readonly { readonly projection: string; readonly version: number }[];
+  readonly versions: readonly { readonly projection: string; readonly version: number; readonly code: string }[];
   readonly startedAt: string;
   readonly seenAt: string;
 }

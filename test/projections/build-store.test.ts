@@ -9,6 +9,7 @@ import { buildTableName } from '../../src/modules/projections/build-table-name.j
 import type { NewBuild } from '../../src/modules/projections/builds.js';
 import { checkIdentity } from '../../src/modules/projections/check-identity.js';
 import { freshDatabase, type FreshDatabase } from './fresh-database.js';
+import { someoneWaitsForALock } from './swap-scene.js';
 
 const description: TopicDescription = { name: topicName('fines'), partitions: 2, retention: null, incarnation: 'one' };
 
@@ -113,6 +114,33 @@ describe('the build store', () => {
     await expect(store.claim(build.id, ['fines/0'])).rejects.toMatchObject({ code: 'KAPPA_BUILD_STATE' });
   });
 
+  it('lets nobody claim a build that is given up at that moment', async () => {
+    const build = await made('given-up-meanwhile');
+    let claim: Promise<unknown> = Promise.resolve();
+    await fresh.database.transaction(async (on) => {
+      await store.move(build.id, 'aborted', { on });
+      claim = store.claim(build.id, ['fines/0']).catch((error: unknown) => error);
+      await someoneWaitsForALock(on);
+    });
+    expect(await claim).toMatchObject({ code: 'KAPPA_BUILD_STATE', facts: { state: 'aborted' } });
+  });
+
+  it('ends a swap group once, and leaves alone who swapped already', async () => {
+    const group = randomUUID();
+    const [first, second, gone] = await Promise.all(
+      ['group-a', 'group-b', 'group-c'].map((name) => made(name, { swapWhenReady: true, swapGroup: group })),
+    );
+    await store.move(gone!.id, 'aborted');
+    for (const state of ['catching-up', 'ready', 'live'] as const) await store.move(second!.id, state);
+    expect((await store.group(group)).map(({ id }) => id)).toEqual(
+      [first, second, gone].map((one) => one!.id).sort((a, b) => a - b),
+    );
+    expect(await store.endGroup(group, [gone!])).toMatchObject([{ id: first!.id, swapWhenReady: false }]);
+    expect(await store.endGroup(group, [gone!])).toEqual([]);
+    const { rows } = await fresh.database.query(`select build_id, facts from projection_audit where action = 'end-group'`);
+    expect(rows).toEqual([{ build_id: first!.id, facts: { group, because: [{ build: gone!.id, state: 'building' }] } }]);
+  });
+
   it('keeps and clears what stopped a build', async () => {
     const build = await made('stopped');
     const error = {
@@ -193,9 +221,11 @@ describe('the build store', () => {
     expect(await store.lease(build.id, one, 60_000)).toBe(true);
     expect(await store.lease(build.id, one, 60_000)).toBe(true);
     expect(await store.lease(build.id, two, 60_000)).toBe(false);
+    expect(await store.isLeased(build.id)).toBe(true);
     await store.release(build.id, two);
     expect(await store.lease(build.id, two, 60_000)).toBe(false);
     expect(await store.lease(build.id, one, -1)).toBe(true);
+    expect(await store.isLeased(build.id)).toBe(false);
     expect(await store.lease(build.id, two, 60_000)).toBe(true);
     await store.release(build.id, two);
     expect(await store.lease(build.id, one, 1)).toBe(true);

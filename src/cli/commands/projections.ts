@@ -55,7 +55,7 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .option('--group', 'with --swap: all in one transaction')
       .option('--from-retained', 'accept a log whose begin is gone')
       .option('--max-rate <n>', 'events a second at most')
-      .option('--no-wait', 'return as soon as the work is handed over; a running application carries it out'),
+      .option('--no-wait', 'make the builds and return at once; running processes that have their code carry them out'),
     (names, flags) => (context) => rebuildProjections(context, names, flags),
   );
 

@@ -4,6 +4,7 @@ import type { CommandContext } from '../command-context.js';
 import { bytes, count, duration, plural } from '../format.js';
 import type { Output } from '../output.js';
 import { checkNames } from '../projection-names.js';
+import type { Session } from '../session.js';
 
 const PENDING_CHANGES = 3;
 
@@ -68,13 +69,14 @@ export async function showStatus(context: CommandContext, names: readonly string
   return 0;
 }
 
-function remarks({ build, orphaned, progress }: BuildStatus, out: Output): readonly string[] {
+function remarks({ build, orphaned, progress, groupEnded }: BuildStatus, out: Output): readonly string[] {
   const lines: string[] = [];
   if (build.error) {
     const { at } = build.error;
     const place = at === null ? '' : ` at ${at.topic}/${at.partition}:${at.offset}${at.type === null ? '' : ` (${at.type})`}`;
     lines.push(`${out.color.red(`${buildLabel(build)} stopped${place}`)}: ${build.error.message}`);
   }
+  if (groupEnded !== null) lines.push(out.color.yellow(groupEnded));
   if (orphaned) {
     const position = progress.map((line) => `${line.topic}/${line.partition}:${line.nextOffset}`).join(' ');
     lines.push(
@@ -84,16 +86,37 @@ function remarks({ build, orphaned, progress }: BuildStatus, out: Output): reado
   return lines;
 }
 
-/** `projections plan`: what would have to be done; with `check`, pending changes are exit code 3. */
+/** `projections plan`: what would have to be done; with `check`, pending changes, also of the schema, are exit code 3. */
 export async function showPlan(context: CommandContext, names: readonly string[], check: boolean): Promise<number> {
-  const session = await context.open({ definitions: true });
+  const session = await context.open({ definitions: true, anySchema: check });
+  const { out } = context;
+  const steps = check ? await pendingSteps(session) : [];
+  if (steps.length > 0) {
+    // The tables that a plan is made from may be missing: only the steps are known to be pending.
+    out.answer({ pending: steps.length, steps, plan: [] }, () => stepsText(session.database.schema, steps, out));
+    return endCheck(steps.length, out);
+  }
   await checkNames(session, names);
   const plan = await session.operations.plan(names);
   const pending = plan.filter(({ action }) => action !== 'none');
-  const { out } = context;
-  out.answer({ pending: pending.length, plan }, () => planText(plan, out));
-  if (!check || pending.length === 0) return 0;
-  out.note(out.color.yellow(`${plural(pending.length, 'change')} pending.`));
+  out.answer({ pending: pending.length, steps, plan }, () => planText(plan, out));
+  return check && pending.length > 0 ? endCheck(pending.length, out) : 0;
+}
+
+async function pendingSteps({ migrator }: Session): Promise<readonly string[]> {
+  return (await migrator.status()).filter(({ appliedAt }) => appliedAt === null).map(({ id }) => id);
+}
+
+function stepsText(schema: string, steps: readonly string[], out: Output): string {
+  return [
+    `${out.color.bold(`schema ${schema}`)}  ${out.color.yellow('behind')}`,
+    ...steps.map((step) => `  ${step}`),
+    `  ${out.color.dim('next')}        npx nest-kappa database migrate`,
+  ].join('\n');
+}
+
+function endCheck(pending: number, out: Output): number {
+  out.note(out.color.yellow(`${plural(pending, 'change')} pending.`));
   return PENDING_CHANGES;
 }
 

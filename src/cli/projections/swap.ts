@@ -6,6 +6,7 @@ import type { Output } from '../output.js';
 import { checkNames } from '../projection-names.js';
 import type { Session } from '../session.js';
 import { wholeNumber } from '../wrong-usage.js';
+import { standsStill } from './stands-still.js';
 
 export interface VerifyFlags {
   readonly build?: string;
@@ -74,9 +75,10 @@ async function ready(context: CommandContext, names: readonly string[]): Promise
 
 function swapText(results: readonly SwapResult[], out: Output): string {
   return results
-    .map(({ projection, from, to, lockedMs }) => {
+    .flatMap(({ projection, from, to, lockedMs, runners }) => {
       const before = from === null ? 'nothing' : `v${from.version} build ${from.number}`;
-      return `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}`;
+      const line = `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}`;
+      return runners === 0 ? [line, standsStill(to, out)] : [line];
     })
     .join('\n');
 }

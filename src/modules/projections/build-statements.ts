@@ -63,6 +63,19 @@ export function buildStatements(schema: string) {
 
     swapBy: `update ${schema}.builds as b set swap_when_ready = true, swap_group = $2 where b.id = $1 returning ${BUILD_COLUMNS}`,
 
+    group: `select ${BUILD_COLUMNS} from ${schema}.builds b where b.swap_group = $1 order by b.id`,
+
+    endGroup: `
+      with ended as (
+        update ${schema}.builds as b set swap_when_ready = false
+        where b.swap_group = $1 and b.swap_when_ready and b.state not in ('aborted', 'dropped')
+        returning ${BUILD_COLUMNS}
+      ), noted as (
+        insert into ${schema}.projection_audit (projection, build_id, action, facts)
+        select ended.projection, ended.id, 'end-group', $2::jsonb from ended
+      )
+      select * from ended order by id`,
+
     progress: `select ${PROGRESS_COLUMNS} from ${schema}.progress p where p.build_id = $1 order by p.topic, p.partition`,
 
     claim: `
@@ -115,6 +128,8 @@ export function buildStatements(schema: string) {
       where id = $1 and (worker is null or worker = $2 or worker_until < clock_timestamp())`,
 
     release: `update ${schema}.builds set worker = null, worker_until = null where id = $1 and worker = $2`,
+
+    isLeased: `select coalesce(worker is not null and worker_until > clock_timestamp(), false) as leased from ${schema}.builds where id = $1`,
 
     audit: `insert into ${schema}.projection_audit (projection, build_id, action, facts) values ($1, $2, $3, $4)`,
   };

@@ -7,8 +7,9 @@ import { positionOf, type Build, type PartitionProgress } from './build.js';
 import type { Builds } from './builds.js';
 import { readProgress } from './hold-builds.js';
 import type { BuildStatus, ProjectionStatus } from './operations.js';
-import { isOrphaned, runningVersions, versionKey, type RunningVersions } from './processes.js';
+import { isOrphaned, runningVersions, type RunningVersions } from './processes.js';
 import type { ProjectionDefinition } from './projection.js';
+import { groupEndedText, isGroupEnded } from './swap-group.js';
 
 export interface StatusContext {
   readonly database: Database;
@@ -44,6 +45,7 @@ export async function projectionStatus(
   const running = await runningVersions(database, database.schema);
   const sizes = await sizesOf(database, all);
   const active = await pointersOf(database);
+  const endedGroups = await endedGroupsOf(builds, all);
   return [...known].sort().map((name) => ({
     name,
     activeBuild: active.get(name) ?? null,
@@ -54,7 +56,13 @@ export async function projectionStatus(
     builds: all
       .filter((build) => build.projection === name)
       .map((build) =>
-        buildStatus(build, active.get(name) === build.id, progress.get(build.id) ?? [], { ends, running, sizes, projections }),
+        buildStatus(build, active.get(name) === build.id, progress.get(build.id) ?? [], {
+          ends,
+          running,
+          sizes,
+          projections,
+          endedGroups,
+        }),
       ),
   }));
 }
@@ -64,6 +72,7 @@ interface Surroundings {
   readonly running: RunningVersions;
   readonly sizes: ReadonlyMap<string, TableSize>;
   readonly projections: readonly ProjectionDefinition[];
+  readonly endedGroups: ReadonlyMap<string, readonly Build[]>;
 }
 
 export interface TableSize {
@@ -81,8 +90,9 @@ function buildStatus(build: Build, active: boolean, progress: readonly Partition
     active,
     progress,
     behind: distance(position, wanted),
+    groupEnded: isGroupEnded(build) ? groupEndedText(build, around.endedGroups.get(build.swapGroup ?? '') ?? []) : null,
     orphaned: isOrphaned(build, around.running, around.projections),
-    runners: around.running.get(versionKey(build)) ?? 0,
+    runners: around.running.moving(build).length,
     rows: size?.rows ?? null,
     bytes: size?.bytes ?? null,
   };
@@ -100,6 +110,14 @@ async function endsOf(
     for (const { partition, end } of await log.offsets(topic)) ends[partitionKey(name, partition)] = end;
   }
   return ends;
+}
+
+/** All builds of the swap groups that were given up and of which something is left. */
+async function endedGroupsOf(builds: Builds, all: readonly Build[]): Promise<ReadonlyMap<string, readonly Build[]>> {
+  const ids = new Set(all.filter(isGroupEnded).map(({ swapGroup }) => swapGroup ?? ''));
+  const groups = new Map<string, readonly Build[]>();
+  for (const id of ids) groups.set(id, await builds.group(id));
+  return groups;
 }
 
 async function pointersOf(database: Database): Promise<ReadonlyMap<string, number>> {

@@ -131,6 +131,17 @@ export class BuildStore implements Builds {
     return changed;
   }
 
+  async group(group: string): Promise<readonly Build[]> {
+    const { rows } = await this.database.query<BuildRow>(this.#sql.group, [group]);
+    return rows.map(buildOf);
+  }
+
+  async endGroup(group: string, because: readonly Build[]): Promise<readonly Build[]> {
+    const facts = { group, because: because.map((build) => ({ build: build.id, state: build.state })) };
+    const { rows } = await this.database.query<BuildRow>(this.#sql.endGroup, [group, JSON.stringify(facts)]);
+    return rows.map(buildOf);
+  }
+
   async progress(build: number): Promise<readonly PartitionProgress[]> {
     const { rows } = await this.database.query<ProgressRow>(this.#sql.progress, [build]);
     return rows.map(progressOf);
@@ -143,7 +154,9 @@ export class BuildStore implements Builds {
       wanted.map((line) => line.topic),
       wanted.map((line) => line.partition),
     ]);
-    if (rows.length !== wanted.length) await this.#refuseClaim(build, partitions, rows);
+    // The statement saw the state of its begin, and may have waited for a `move` that ended the build and fenced these lines.
+    const ended = !CLAIMABLE.includes((await this.get(build))?.state ?? 'dropped');
+    if (ended || rows.length !== wanted.length) await this.#refuseClaim(build, partitions, rows);
     return rows.map(progressOf).map(({ topic, partition, nextOffset, ownerEpoch, holdAt }) => ({
       topic,
       partition,
@@ -155,7 +168,7 @@ export class BuildStore implements Builds {
 
   async #refuseClaim(build: number, partitions: readonly PartitionKey[], claimed: readonly ProgressRow[]): Promise<never> {
     const found = await this.get(build);
-    if (claimed.length === 0 && found && !CLAIMABLE.includes(found.state)) {
+    if (found && !CLAIMABLE.includes(found.state)) {
       throw new KappaError('KAPPA_BUILD_STATE', `${buildLabel(found)} is ${found.state}: nobody projects it`, {
         facts: { build, state: found.state },
         nextStep: found.error ? `It stopped with ${found.error.code}; correct that and rebuild.` : 'Leave it.',
@@ -193,6 +206,11 @@ export class BuildStore implements Builds {
 
   async release(build: number, worker: string): Promise<void> {
     await this.database.query(this.#sql.release, [build, worker]);
+  }
+
+  async isLeased(build: number): Promise<boolean> {
+    const { rows } = await this.database.query<{ leased: boolean }>(this.#sql.isLeased, [build]);
+    return rows[0]?.leased ?? false;
   }
 
   async audit(entry: {

@@ -31,6 +31,13 @@ export const TRANSITIONS: Readonly<Record<BuildState, readonly BuildState[]>> = 
   dropped: [],
 };
 
+/** States of builds that readers do not see yet: nothing is lost by building anew. */
+export const ON_THE_WAY: readonly BuildState[] = ['planned', 'building', 'catching-up', 'ready', 'failed'];
+
+export function isOnTheWay({ state }: Pick<Build, 'state'>): boolean {
+  return ON_THE_WAY.includes(state);
+}
+
 /** States whose builds a live runner keeps at the tail of the log. */
 export const FOLLOWING: readonly BuildState[] = ['catching-up', 'ready', 'live', 'standby'];
 

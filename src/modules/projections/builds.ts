@@ -52,6 +52,10 @@ export interface Builds {
 
   /** Lets a build swap by itself when it is ready, together with those of its group. */
   swapWhenReady(build: number, group: string | null): Promise<Build>;
+  /** All builds that ever belonged to a swap group, newest last; dropped ones too. */
+  group(group: string): Promise<readonly Build[]>;
+  /** Lets what is left of a group swap no more by itself, for these builds of it ended. Returns whom it concerned: none where it was done before. */
+  endGroup(group: string, because: readonly Build[]): Promise<readonly Build[]>;
 
   progress(build: number): Promise<readonly PartitionProgress[]>;
   /** One UPDATE that raises the epoch and returns the offsets to go on from. Unknown partitions are an error. */
@@ -62,9 +66,11 @@ export interface Builds {
    */
   advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
 
-  /** Takes or extends the lease to build in bulk; false while another process holds it. For liveness only. */
+  /** Takes or extends the lease of who carries a rebuild out; false while another process holds it. For liveness only. */
   lease(build: number, worker: string, forMs: number): Promise<boolean>;
   release(build: number, worker: string): Promise<void>;
+  /** True while somebody holds the lease. */
+  isLeased(build: number): Promise<boolean>;
 
   audit(entry: {
     readonly projection: string;

@@ -34,6 +34,22 @@ export async function checkIdentity(
   }
 }
 
+/** Why a build's checkpoints cannot be gone on from on this log, as {@link checkIdentity} says it; null where they can. */
+export async function identityFault(
+  build: Build,
+  progress: readonly PartitionProgress[],
+  log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets'>,
+): Promise<KappaError | null> {
+  try {
+    await checkIdentity(build, progress, log);
+    return null;
+  } catch (error) {
+    if (error instanceof KappaError && (error.code === 'KAPPA_LOG_CHANGED' || error.code === 'KAPPA_LOG_TRUNCATED'))
+      return error;
+    throw error;
+  }
+}
+
 async function checkTopic(
   build: Build,
   topic: string,

@@ -2,8 +2,9 @@ import type { Database } from '../../database/database.js';
 import { qualified } from '../../database/identifiers.js';
 import { sqlState } from '../../database/database-errors.js';
 import { KappaError } from '../../kernel/errors.js';
-import { buildLabel, type Build, type BuildState } from './build.js';
+import { buildLabel, isOnTheWay, type Build, type BuildState } from './build.js';
 import type { Builds } from './builds.js';
+import { moveIfPossible } from './move-if-possible.js';
 
 interface EndContext {
   readonly database: Database;
@@ -12,8 +13,6 @@ interface EndContext {
 
 /** States from which a build is dropped when nobody names it. */
 const ENDED: readonly BuildState[] = ['retired', 'aborted', 'failed'];
-/** States that a build leaves for `aborted` before it is dropped. */
-const ABORTED_FIRST: readonly BuildState[] = ['planned', 'building', 'catching-up', 'ready', 'failed'];
 
 /** A reader may hold the table for a moment; one that holds it for longer is told of. */
 const DROP_LOCK_TIMEOUT_MS = 2_000;
@@ -24,7 +23,11 @@ export async function retireBuilds({ builds }: EndContext, name: string, id?: nu
   const ending = id === undefined ? own.filter((build) => build.state === 'standby') : own.filter((build) => build.id === id);
   if (id !== undefined && ending.length === 0) throw unknownBuild(name, id);
   const retired: Build[] = [];
-  for (const build of ending) retired.push(await builds.move(build.id, 'retired'));
+  for (const build of ending) {
+    // One that nobody named may have been retired by an application meanwhile: then that is done.
+    const moved = id === undefined ? await moveIfPossible(builds, build.id, 'retired') : await builds.move(build.id, 'retired');
+    if (moved) retired.push(moved);
+  }
   return retired;
 }
 
@@ -45,7 +48,7 @@ async function dropOne({ database, builds }: EndContext, build: Build): Promise<
   try {
     return await database.transaction(async (on) => {
       await on.query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`);
-      if (ABORTED_FIRST.includes(build.state)) await builds.move(build.id, 'aborted', { on });
+      if (isOnTheWay(build)) await builds.move(build.id, 'aborted', { on });
       const dropped = await builds.move(build.id, 'dropped', { on });
       await on.query(`drop table if exists ${qualified(database.schema, build.tableName)}`);
       return dropped;

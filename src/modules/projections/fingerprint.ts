@@ -124,6 +124,15 @@ export function isSameCode(build: Pick<Build, 'code'>, code: string): boolean {
 }
 
 /**
+ * True when code of the build's version moves it. A build on its way is moved only by the code it was begun with: an application
+ * that still has the former code must not fold into what a newer process or a command builds. What readers see already, and what
+ * stands by, goes on.
+ */
+export function movesBuild(build: Pick<Build, 'state' | 'code'>, code: string): boolean {
+  return build.state === 'live' || build.state === 'standby' || isSameCode(build, code);
+}
+
+/**
  * Whether a build still is what the code declares of its version.
  * `same`: go on. `rebuild`: its meaning changed, make the version's next build. `warn`: it changed and the policy is to go on.
  * @throws KAPPA_SHAPE_CHANGED when columns, key, topics or events changed under an unchanged version.

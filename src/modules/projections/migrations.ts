@@ -62,7 +62,7 @@ create table ${schema}.processes (
   host text not null,
   pid int not null,
   application text not null,
-  -- [{"projection": "fines", "version": 1}]: which versions its code contains and runs
+  -- [{"projection": "fines", "version": 1, "code": "5f0c…"}]: which versions its code contains and runs, and its hash
   versions jsonb not null,
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now()

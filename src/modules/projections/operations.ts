@@ -1,5 +1,6 @@
 import type { Position } from '../../kernel/position.js';
 import type { Build, PartitionProgress } from './build.js';
+import type { ProjectingProcess } from './processes.js';
 
 /** What `status` says of one build. */
 export interface BuildStatus {
@@ -8,9 +9,11 @@ export interface BuildStatus {
   readonly progress: readonly PartitionProgress[];
   /** Offsets still to go, an upper bound on records. */
   readonly behind: number;
+  /** Why it does not swap with its group any more; null where that is not so. */
+  readonly groupEnded: string | null;
   /** Its version stands neither in a running process nor in the loaded definitions: nobody moves it. */
   readonly orphaned: boolean;
-  /** Processes that run its version. */
+  /** Running processes that move it: those that have its version, and while it is on its way the code it was begun with. */
   readonly runners: number;
   readonly rows: number | null;
   readonly bytes: number | null;
@@ -59,7 +62,17 @@ export interface RebuildProgress {
   /** Seconds; null while unknown. */
   readonly secondsLeft: number | null;
   readonly rows: number | null;
+  /** Running processes that move the build. Where it is 0 the table stands still once this work has ended. */
+  readonly runners: number;
+  /** Why it failed; or, of a build that is ready, why it did not swap with its group. */
   readonly error: string | null;
+}
+
+/** A rebuild that was begun and is left to running processes. */
+export interface BegunRebuild {
+  readonly build: Build;
+  /** Running processes that have the code it was begun with. Where there is none it stays as it is until one starts, or `rebuild` carries it out. */
+  readonly processes: readonly ProjectingProcess[];
 }
 
 export interface RebuildOptions {
@@ -83,6 +96,8 @@ export interface SwapResult {
   /** How long the locks of view and progress were held, in milliseconds. */
   readonly lockedMs: number;
   readonly position: Position;
+  /** Running processes that have the version of `to`. Where it is 0 the table stands still until one that has it starts. */
+  readonly runners: number;
 }
 
 export interface VerifyResult {
@@ -108,6 +123,8 @@ export abstract class ProjectionOperations {
   abstract plan(names?: readonly string[]): Promise<readonly PlanEntry[]>;
   /** Starts and carries out the work from the loaded definitions; ends when all are ready (or swapped). A later call resumes what was killed. */
   abstract rebuild(options: RebuildOptions): AsyncIterable<RebuildProgress>;
+  /** Makes the builds that {@link rebuild} would carry out and returns at once; running processes that have their code build them. */
+  abstract beginRebuild(options: Omit<RebuildOptions, 'maxEventsPerSecond' | 'signal'>): Promise<readonly BegunRebuild[]>;
   /** Compares the newest candidate (or `build`) with the live build at one position. */
   abstract verify(
     name: string,

@@ -1,19 +1,62 @@
 import type { Queryable } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import type { Build, BuildState } from './build.js';
+import { movesBuild } from './fingerprint.js';
 import type { ProjectionDefinition } from './projection.js';
 
 /** A process says that it runs every two seconds; one that was silent for longer than this has ended or hangs. */
 export const SILENT_AFTER_SECONDS = 10;
 
 const RUNNING = (schema: string): string => `
-  select v.projection, v.version, count(distinct p.id) as processes
-  from ${schema}.processes p, jsonb_to_recordset(p.versions) as v(projection text, version int)
+  select p.application, p.host, p.pid, v.projection, v.version, v.code
+  from ${schema}.processes p, jsonb_to_recordset(p.versions) as v(projection text, version int, code text)
   where p.seen_at > clock_timestamp() - make_interval(secs => ${SILENT_AFTER_SECONDS})
-  group by 1, 2`;
+  order by p.started_at, p.id`;
 
-/** How many running processes have the code of a version. */
-export type RunningVersions = ReadonlyMap<VersionKey, number>;
+/** A running process that projects. */
+export interface ProjectingProcess {
+  readonly application: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** One version that a running process has code for. */
+interface RunningVersion extends ProjectingProcess {
+  readonly projection: string;
+  readonly version: number;
+  /** Hash of its handlers. */
+  readonly code: string;
+}
+
+/** Which running processes have code of which versions. */
+export class RunningVersions {
+  constructor(private readonly running: readonly RunningVersion[]) {}
+
+  /** Those that have the version of the build, whichever code of it. */
+  having(build: Pick<Build, 'projection' | 'version'>): readonly ProjectingProcess[] {
+    return this.#of(build).map(processOf);
+  }
+
+  /** Those that move the build on. */
+  moving(build: Build): readonly ProjectingProcess[] {
+    return this.#of(build)
+      .filter(({ code }) => movesBuild(build, code))
+      .map(processOf);
+  }
+
+  #of({ projection, version }: Pick<Build, 'projection' | 'version'>): readonly RunningVersion[] {
+    return this.running.filter((one) => one.projection === projection && one.version === version);
+  }
+}
+
+export async function runningVersions(on: Queryable, schema: string): Promise<RunningVersions> {
+  const { rows } = await on.query<RunningVersion>(RUNNING(quoteIdentifier(schema)));
+  return new RunningVersions(rows);
+}
+
+function processOf({ application, host, pid }: ProjectingProcess): ProjectingProcess {
+  return { application, host, pid };
+}
 
 /** `fines@2` */
 export type VersionKey = `${string}@${number}`;
@@ -22,17 +65,12 @@ export function versionKey({ projection, version }: { readonly projection: strin
   return `${projection}@${version}`;
 }
 
-export async function runningVersions(on: Queryable, schema: string): Promise<RunningVersions> {
-  const { rows } = await on.query<{ projection: string; version: number; processes: number }>(RUNNING(quoteIdentifier(schema)));
-  return new Map(rows.map((row) => [versionKey(row), row.processes]));
-}
-
 /** Builds in these states need somebody who moves them. */
 const MOVING: readonly BuildState[] = ['planned', 'building', 'catching-up', 'ready', 'live', 'standby'];
 
 /** True when the build's version stands neither in a running process nor in the definitions at hand: nobody moves it. */
 export function isOrphaned(build: Build, running: RunningVersions, definitions: readonly ProjectionDefinition[]): boolean {
-  if (!MOVING.includes(build.state) || (running.get(versionKey(build)) ?? 0) > 0) return false;
+  if (!MOVING.includes(build.state) || running.having(build).length > 0) return false;
   return definitionOf(build, definitions) === null;
 }
 

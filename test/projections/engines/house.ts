@@ -8,6 +8,7 @@ import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { buildWork } from '../../../src/modules/projections/build-work.js';
 import { BuildStore } from '../../../src/modules/projections/build-store.js';
+import { declaredVersion } from '../../../src/modules/projections/declared-version.js';
 import { positionOf, type Build, type BuildError, type BuildState } from '../../../src/modules/projections/build.js';
 import { FoldSteps } from '../../../src/modules/projections/fold/fold-steps.js';
 import { RowWindow } from '../../../src/modules/projections/fold/row-window.js';
@@ -37,7 +38,7 @@ export interface House extends RebuildContext {
   appendRecords(records: readonly NewRecord[]): Promise<Position>;
   newBuild(
     definition: ProjectionDefinition,
-    options?: { readonly swapWhenReady?: boolean; readonly fromRetained?: boolean },
+    options?: { readonly swapWhenReady?: boolean; readonly swapGroup?: string; readonly fromRetained?: boolean },
   ): Promise<BuildWork>;
   work(build: Build, definition: ProjectionDefinition): BuildWork;
   follow(work: BuildWork): LiveRunner;
@@ -156,9 +157,9 @@ export async function house(url: string): Promise<House> {
     append: (happenings) => appendRecords(happenings.map((happening) => recordOf(happening, appended++))),
     appendRecords,
     newBuild: async (definition, options = {}) => {
-      const build = await createBuild(context, definition, {
+      const build = await createBuild(context, declaredVersion(definition), {
         swapWhenReady: options.swapWhenReady ?? false,
-        swapGroup: null,
+        swapGroup: options.swapGroup ?? null,
         fromRetained: options.fromRetained ?? false,
       });
       return buildWork(database.schema, build, definition, jsonCodec);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jsonCodec } from '../../../src/kernel/codec.js';
+import { declaredVersion } from '../../../src/modules/projections/declared-version.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
 import { projection } from '../../../src/modules/projections/projection.js';
 import { ProjectionEngine, type ProjectionEngineOptions } from '../../../src/modules/projections/supervisor/supervisor.js';
@@ -212,9 +213,9 @@ describe('the engine of a process', () => {
       {
         pid: process.pid,
         versions: [
-          { projection: 'kinds', version: 1 },
-          { projection: 'kinds', version: 2 },
-          { projection: 'accounts', version: 1 },
+          { projection: 'kinds', version: 1, code: declaredVersion(kindsV1).fingerprint.code },
+          { projection: 'kinds', version: 2, code: declaredVersion(kindsV2).fingerprint.code },
+          { projection: 'accounts', version: 1, code: expect.any(String) as string },
         ],
       },
     ]);

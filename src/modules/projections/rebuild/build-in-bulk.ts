@@ -4,6 +4,7 @@ import { distance, partitionKey, within, type PartitionKey, type Position } from
 import { buildLabel } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { stoppingError } from '../fold/event-failure.js';
+import { moveIfPossible } from '../move-if-possible.js';
 import { Backoff } from '../runner/backoff.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { bulkPass, reached, working, type PassOptions } from './bulk-pass.js';
@@ -142,7 +143,8 @@ async function storeFailures(context: RunnerContext, jobs: readonly RebuildJob[]
   for (const job of jobs) {
     if (job.phase !== 'failed' || job.told || !job.error) continue;
     const { build } = job.work;
-    if ((await builds.get(build.id))?.state === 'building') await builds.move(build.id, 'failed', { error: job.error });
+    if ((await builds.get(build.id))?.state === 'building')
+      await moveIfPossible(builds, build.id, 'failed', { error: job.error });
     await leases.release(build.id);
     job.told = true;
     logger.error(`${buildLabel(build)} stopped. ${job.error.message}`);

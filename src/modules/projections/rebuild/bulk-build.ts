@@ -1,5 +1,5 @@
-import type { Connection } from '../../../database/database.js';
-import { FencedError } from '../../../kernel/errors.js';
+import type { Connection, Queryable } from '../../../database/database.js';
+import { FencedError, RetriableError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import type { LogRecord } from '../../../kernel/record.js';
@@ -149,8 +149,12 @@ export class BulkBuild {
     if (outcome !== 'advanced') throw this.#fenced();
   }
 
-  /** Writes what changed since the last time, with the checkpoint, in one transaction. @throws FencedError for a later owner. */
-  async write(): Promise<void> {
+  /**
+   * Writes what changed since the last time, with the checkpoint, in one transaction; where `withinMs` is given nothing at all
+   * when that takes longer.
+   * @throws FencedError for a later owner; RetriableError, or the database's own error, when the time is over
+   */
+  async write(withinMs?: number): Promise<void> {
     const moves = this.#moves();
     if (moves.length === 0) return;
     const fresh: RowEntry[] = [];
@@ -162,11 +166,15 @@ export class BulkBuild {
         if (entry.stored) gone.push(entry);
       } else (entry.stored ? changed : fresh).push(entry);
     }
-    if (changed.length > 0 || gone.length > 0) await this.#ensureKey();
+    const needsKey = !this.#hasKey && changed.length + gone.length > 0;
+    if (needsKey && withinMs === undefined) await this.#ensureKey();
     const { database, builds } = this.context;
     await database.transaction(async (connection) => {
+      const inTime = withinMs === undefined ? unlimited : limited(connection, withinMs);
+      await inTime();
       if ((await builds.advance(connection, this.work.build.id, moves)) !== 'advanced') throw this.#fenced();
-      await this.#writeRows(connection, fresh, changed, gone);
+      if (needsKey && withinMs !== undefined) await this.work.table.createKey(connection);
+      await this.#writeRows(connection, { fresh, changed, gone }, inTime);
     });
     // Only now: had the transaction failed, all of this would still be to do.
     for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
@@ -176,15 +184,22 @@ export class BulkBuild {
 
   async #writeRows(
     connection: Connection,
-    fresh: readonly RowEntry[],
-    changed: readonly RowEntry[],
-    gone: readonly RowEntry[],
+    { fresh, changed, gone }: Readonly<Record<'fresh' | 'changed' | 'gone', readonly RowEntry[]>>,
+    inTime: () => Promise<void>,
   ): Promise<void> {
     const { table } = this.work;
-    if (fresh.length > 0) await table.copyIn(connection, rowsOf(fresh));
-    for (let at = 0; at < changed.length; at += CHUNK)
+    if (fresh.length > 0) {
+      await inTime();
+      await table.copyIn(connection, rowsOf(fresh));
+    }
+    for (let at = 0; at < changed.length; at += CHUNK) {
+      await inTime();
       await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
-    for (let at = 0; at < gone.length; at += CHUNK) await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf));
+    }
+    for (let at = 0; at < gone.length; at += CHUNK) {
+      await inTime();
+      await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf));
+    }
   }
 
   /** Writes, then drops all rows from memory; those that return are read back. */
@@ -230,6 +245,20 @@ export class BulkBuild {
 
 function checkpointOf({ topic, partition, epoch, nextOffset }: Claim): Checkpoint {
   return { topic, partition, epoch, committed: nextOffset, scanned: nextOffset };
+}
+
+async function unlimited(): Promise<void> {
+  // However long it takes.
+}
+
+/** Called before each statement of a transaction: gives it the time that is left. */
+function limited(connection: Queryable, withinMs: number): () => Promise<void> {
+  const until = performance.now() + withinMs;
+  return async () => {
+    const left = Math.ceil(until - performance.now());
+    if (left <= 0) throw new RetriableError(`the rows of a window were not written within ${withinMs} ms`);
+    await connection.query(`set local statement_timeout = ${left}`);
+  };
 }
 
 function* rowsOf(entries: readonly RowEntry[]): Iterable<Row> {

@@ -26,10 +26,12 @@ export interface PassOptions {
 const AHEAD = 2;
 const MOST_BYTES = 8 * 1024 * 1024;
 const LEAST_BYTES = 256 * 1024;
+/** Half of what containers are commonly given to stop. */
+const STOP_WITHIN_MS = 5_000;
 
 /**
  * Reads the log once, from the earliest checkpoint to the given ends, for all jobs; each takes what is new to it. Jobs that fail
- * or lose their build drop out; the others go on.
+ * or lose their build drop out; the others go on. At the signal all stop at a checkpoint.
  * @throws errors that pass by themselves (database or log away): claim again and begin another pass.
  */
 export async function bulkPass(
@@ -54,7 +56,7 @@ export async function bulkPass(
   const at: Record<PartitionKey, number> = { ...from };
   const decoded = jobs.length > 1 ? new DecodedRecords() : null;
   for await (const batch of readAhead(batches, AHEAD)) {
-    if (signal.aborted) return;
+    if (signal.aborted) break;
     const key = partitionKey(batch.topic, batch.partition);
     const begin = at[key] ?? 0;
     at[key] = batch.next;
@@ -73,7 +75,17 @@ export async function bulkPass(
     await slowDown(records, began, options.maxEventsPerSecond, signal);
     if (!jobs.some(working)) return;
   }
-  for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+  if (signal.aborted) await keepWindows(jobs.filter(working));
+  else for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+}
+
+/**
+ * At a stop: what is in memory is written, so that the next start goes on from here. Not for longer than somebody waits who wants
+ * the process to end; what cannot be written in time is read again from the last checkpoint.
+ */
+async function keepWindows(jobs: readonly RebuildJob[]): Promise<void> {
+  const until = performance.now() + STOP_WITHIN_MS;
+  for (const job of jobs) await job.bulk.write(Math.max(1, until - performance.now())).catch(() => undefined);
 }
 
 export function working(job: RebuildJob): boolean {

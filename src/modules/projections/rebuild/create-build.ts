@@ -1,10 +1,8 @@
 import { KappaError } from '../../../kernel/errors.js';
 import type { TopicDescription } from '../../../log/event-log.js';
 import type { Build } from '../build.js';
-import { fingerprintOf } from '../fingerprint.js';
-import type { ProjectionDefinition } from '../projection.js';
+import type { DeclaredVersion } from '../declared-version.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { tableDefinition } from '../table-definition.js';
 
 export interface CreateBuildOptions {
   readonly swapWhenReady: boolean;
@@ -20,7 +18,7 @@ export interface CreateBuildOptions {
  */
 export async function createBuild(
   context: Pick<RunnerContext, 'builds' | 'log'>,
-  definition: ProjectionDefinition,
+  { definition, fingerprint }: DeclaredVersion,
   options: CreateBuildOptions,
 ): Promise<Build> {
   const { builds, log } = context;
@@ -47,12 +45,11 @@ export async function createBuild(
     }
     topics.push({ description, begins: bounds.map(({ begin }) => begin) });
   }
-  const { shape, code } = fingerprintOf(definition, tableDefinition(definition));
   return builds.create({
     projection: definition.name,
     version: definition.version,
-    shape,
-    code,
+    shape: fingerprint.shape,
+    code: fingerprint.code,
     swapWhenReady: options.swapWhenReady,
     swapGroup: options.swapGroup,
     state: 'planned',

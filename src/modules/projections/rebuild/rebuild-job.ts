@@ -36,8 +36,8 @@ export class RebuildJob {
     this.phase = 'failed';
   }
 
-  /** `position`: where it stands while nobody here moves it. */
-  snapshot(now: number, position: Position = this.bulk.position): RebuildProgress {
+  /** `position`: where it stands. `runners`: processes that move it, this one left out. */
+  snapshot(now: number, position: Position, runners: number): RebuildProgress {
     const { build } = this.work;
     const done = this.phase !== 'waiting' && this.phase !== 'building';
     const eventsTotal = this.target === null ? 0 : distance(this.begin, this.target);
@@ -57,6 +57,7 @@ export class RebuildJob {
       eventsPerSecond,
       secondsLeft: done ? 0 : eventsPerSecond > 0 ? Math.ceil((eventsTotal - events) / eventsPerSecond) : null,
       rows: this.rows,
+      runners,
       error: this.error?.message ?? null,
     };
   }

@@ -1,13 +1,14 @@
-import type { Position } from '../../../kernel/position.js';
-import type { Build } from '../build.js';
-import { positionOf } from '../build.js';
+import { positionOf, type Build, type BuildError } from '../build.js';
 import type { RebuildProgress } from '../operations.js';
+import { RunningVersions, runningVersions } from '../processes.js';
 import { Backoff, pause } from '../runner/backoff.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness, type SwapTogether } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { BuildWork } from '../runner/fold-batch.js';
 import { buildInBulk, type BulkOptions } from './build-in-bulk.js';
+import { groupEndedText } from '../swap-group.js';
+import { Leases } from './leases.js';
 import { passes } from './passes.js';
 import { RebuildJob } from './rebuild-job.js';
 
@@ -56,34 +57,49 @@ export async function* rebuildProjections(context: RebuildContext, request: Rebu
   const stop = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, stop.signal]) : stop.signal;
   const end = { reached: false };
+  const told: Told = { running: new RunningVersions([]) };
   const work = carryOut(context, jobs, bulkOptions(request), signal).finally(() => (end.reached = true));
   work.catch(() => undefined);
   try {
     while (!end.reached) {
       await Promise.race([work.catch(() => undefined), pause(TELL_EVERY_MS, signal)]);
       if (end.reached || signal.aborted) break;
-      for (const job of jobs) yield await tell(context, job);
+      yield* tell(context, jobs, told);
     }
     await work;
-    for (const job of jobs) yield await tell(context, job);
+    yield* tell(context, jobs, told);
   } finally {
     stop.abort();
     await work.catch(() => undefined);
   }
 }
 
-async function tell(context: RebuildContext, job: RebuildJob): Promise<RebuildProgress> {
-  return job.snapshot(performance.now(), await positionNow(context, job));
+/** What is told again while the database is away. */
+interface Told {
+  running: RunningVersions;
 }
 
-/** While the database is away, where the job was last seen. */
-async function positionNow({ builds }: RebuildContext, job: RebuildJob): Promise<Position> {
-  if (job.phase !== 'waiting') return job.bulk.position;
+async function* tell(context: RebuildContext, jobs: readonly RebuildJob[], told: Told): AsyncIterable<RebuildProgress> {
+  const { builds, database } = context;
+  told.running = await unlessAway(() => runningVersions(database, database.schema), told.running);
+  for (const job of jobs) {
+    const { build } = job.work;
+    const position =
+      job.phase === 'waiting'
+        ? await unlessAway(async () => positionOf(await builds.progress(build.id)), job.bulk.position)
+        : job.bulk.position;
+    const now: Build = job.phase === 'swapped' ? { ...build, state: 'live' } : build;
+    yield job.snapshot(performance.now(), position, told.running.moving(now).length);
+  }
+}
+
+/** While the database is away, what was seen last. */
+async function unlessAway<T>(look: () => Promise<T>, last: T): Promise<T> {
   try {
-    return positionOf(await builds.progress(job.work.build.id));
+    return await look();
   } catch (error) {
     if (!passes(error)) throw error;
-    return job.bulk.position;
+    return last;
   }
 }
 
@@ -118,6 +134,7 @@ async function carryOut(
   await catchUp(
     context,
     jobs.filter((job) => job.phase === 'catching-up'),
+    options,
     signal,
   );
 }
@@ -129,26 +146,26 @@ async function sortOut(context: RebuildContext, jobs: readonly RebuildJob[]): Pr
     const build = await context.builds.get(job.work.build.id);
     if (build?.state === 'catching-up' || build?.state === 'ready') job.phase = 'catching-up';
     else if (build?.state === 'live' || build?.state === 'standby') job.phase = 'swapped';
-    else if (build?.state !== 'planned' && build?.state !== 'building') {
-      job.fail(
-        build?.error ?? {
-          code: 'KAPPA_BUILD_STATE',
-          message: `the build is ${build?.state ?? 'gone'}`,
-          stack: null,
-          at: null,
-          since: new Date().toISOString(),
-        },
-      );
-    }
+    else if (build?.state !== 'planned' && build?.state !== 'building') job.fail(build?.error ?? endedError(build));
   }
 }
 
 /** Follows the log for each until it is ready (or swapped), beside the runners of other processes. */
-async function catchUp(context: RebuildContext, jobs: readonly RebuildJob[], signal: AbortSignal): Promise<void> {
+async function catchUp(
+  context: RebuildContext,
+  jobs: readonly RebuildJob[],
+  { leaseMs }: BulkOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const readiness = new Readiness(context, context.swap);
+  // An application that starts with other code must see that somebody is about these builds.
+  const leases = new Leases(context.builds, leaseMs);
   const runners = new Map<RebuildJob, LiveRunner>();
   try {
     for (const job of jobs) {
+      await outlast(context, signal, async () => {
+        await leases.take(job.work.build.id);
+      });
       const runner = new LiveRunner(context, job.work);
       runner.start();
       runners.set(job, runner);
@@ -160,23 +177,25 @@ async function catchUp(context: RebuildContext, jobs: readonly RebuildJob[], sig
     }
   } finally {
     await Promise.all([...runners.values()].map((runner) => runner.stop()));
+    await leases.releaseAll();
   }
 }
 
 async function lookAt(context: RebuildContext, job: RebuildJob, readiness: Readiness): Promise<void> {
   const build = await context.builds.get(job.work.build.id);
   const now: Build | null = build && (await readiness.look(build));
-  if (now?.state === 'ready' && !now.swapWhenReady) job.phase = 'ready';
-  else if (now?.state === 'live' || now?.state === 'standby') job.phase = 'swapped';
-  else if (now?.state !== 'catching-up' && now?.state !== 'ready') {
-    job.fail(
-      now?.error ?? {
-        code: 'KAPPA_BUILD_STATE',
-        message: `the build is ${now?.state ?? 'gone'}`,
-        stack: null,
-        at: null,
-        since: new Date().toISOString(),
-      },
-    );
-  }
+  if (now?.state === 'ready' && !now.swapWhenReady) {
+    job.phase = 'ready';
+    if (job.work.build.swapWhenReady && now.swapGroup !== null)
+      job.error = stopped('KAPPA_SWAP_GROUP_ENDED', groupEndedText(now, await context.builds.group(now.swapGroup)));
+  } else if (now?.state === 'live' || now?.state === 'standby') job.phase = 'swapped';
+  else if (now?.state !== 'catching-up' && now?.state !== 'ready') job.fail(now?.error ?? endedError(now));
+}
+
+function endedError(build: Build | null): BuildError {
+  return stopped('KAPPA_BUILD_STATE', `the build is ${build?.state ?? 'gone'}`);
+}
+
+function stopped(code: string, message: string): BuildError {
+  return { code, message, stack: null, at: null, since: new Date().toISOString() };
 }

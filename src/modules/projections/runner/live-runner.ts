@@ -9,6 +9,7 @@ import { Backoff, pause } from './backoff.js';
 import { applyUpToFailure, recordsIn } from './batch-parts.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
+import { Refusals } from './refusals.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Progress of records that nobody handles is committed at most this often, and never later than this. */
@@ -24,12 +25,14 @@ const HELD_MS = 40;
  * and claims again while the group still assigns the partition to it.
  *
  * A record at fault stops the build: what stands before it is applied, its progress stands at it, the error is stored. A database
- * or log that is away stops nothing: it is tried again with growing waits.
+ * or log that is away stops nothing: it is tried again with growing waits. What the database refuses for another reason is tried
+ * a few times, and then stops the build too.
  */
 export class LiveRunner {
   readonly #stopping = new AbortController();
   readonly #owned = new OwnedPartitions();
   readonly #backoff = new Backoff();
+  readonly #refusals = new Refusals();
   readonly #label: string;
   #member: GroupMember | null = null;
   #claimAnew = false;
@@ -83,7 +86,7 @@ export class LiveRunner {
       } catch (error) {
         if (signal.aborted) break;
         if (codeOf(error) === 'KAPPA_BUILD_STATE') break;
-        if (isFinal(error)) await this.#fail(stoppingError(error, new Date()));
+        if (this.#isFinal(error)) await this.#fail(stoppingError(error, new Date()));
         else await this.#waitOut(error, signal);
       }
     }
@@ -123,7 +126,7 @@ export class LiveRunner {
         this.#backoff.reset();
       }
     } catch (error) {
-      if (signal.aborted || isFinal(error)) throw error;
+      if (signal.aborted || this.#isFinal(error)) throw error;
       this.#claimAnew = true;
       await this.#waitOut(error, signal);
     }
@@ -175,7 +178,7 @@ export class LiveRunner {
         this.#owned.take(claims);
         return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
       } catch (error) {
-        if (signal.aborted || isFinal(error)) throw error;
+        if (signal.aborted || this.#isFinal(error)) throw error;
         this.context.logger.warn(`${this.#label}: cannot claim its partitions (${messageOf(error)}); trying again`);
         await backoff.wait(signal);
       }
@@ -223,6 +226,10 @@ export class LiveRunner {
     await this.#fail(buildError(failure, this.#label, new Date()));
   }
 
+  #isFinal(error: unknown): boolean {
+    return FINAL.has(codeOf(error) ?? '') || this.#refusals.isTooMany(error, performance.now());
+  }
+
   /** Stops this build only. A build in use keeps its state, so that it goes on being read. */
   async #fail(error: BuildError): Promise<void> {
     const { builds, logger } = this.context;
@@ -267,10 +274,6 @@ const FINAL = new Set([
   'KAPPA_LOG_TRUNCATED',
   'KAPPA_UNKNOWN_TOPIC',
 ]);
-
-function isFinal(error: unknown): boolean {
-  return FINAL.has(codeOf(error) ?? '');
-}
 
 function codeOf(error: unknown): string | null {
   return error instanceof KappaError ? error.code : null;

@@ -1,8 +1,11 @@
 import { isTransient } from '../../../database/database-errors.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { topicName } from '../../../kernel/names.js';
-import { covers, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
-import { positionOf, type Build } from '../build.js';
+import { covers, NOWHERE, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { positionOf, type Build, type PartitionProgress } from '../build.js';
+import { moveIfPossible } from '../move-if-possible.js';
+import { sharedPosition } from '../shared-position.js';
+import { groupEndedText, lostMembers, membersOf } from '../swap-group.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Swaps these builds in one transaction. */
@@ -19,14 +22,17 @@ const NOT_YET = new Set([
 
 /**
  * Takes builds from `catching-up` to `ready`, and to `live` those that are to swap by themselves. A build is ready when it has
- * reached where the live build stood (or, without one, the log ended) a moment ago: equality at one instant never comes while
- * events keep coming, and the swap checks again under its locks.
+ * reached where the live build stood a moment ago, and where the log ended in partitions that no live build reads: equality at
+ * one instant never comes while events keep coming, and the swap checks again under its locks.
+ *
+ * Builds of a group swap together when all are ready. When one has ended instead, the group is given up: what is ready stays so,
+ * and swaps by itself no more.
  */
 export class Readiness {
   readonly #targets = new Map<number, Position>();
 
   constructor(
-    private readonly context: Pick<RunnerContext, 'builds' | 'log'>,
+    private readonly context: Pick<RunnerContext, 'builds' | 'log' | 'logger'>,
     private readonly swap: SwapTogether,
   ) {}
 
@@ -41,60 +47,60 @@ export class Readiness {
   }
 
   async #caughtUp(build: Build): Promise<boolean> {
-    const { builds } = this.context;
-    const reached = positionOf(await builds.progress(build.id));
+    const progress = await this.context.builds.progress(build.id);
+    const reached = positionOf(progress);
     const target = this.#targets.get(build.id);
     if (target && covers(reached, target)) {
       this.#targets.delete(build.id);
       return true;
     }
     if (!target) {
-      const wanted = await this.#target(build, Object.keys(reached) as PartitionKey[]);
+      const wanted = await this.#target(build, progress);
       if (covers(reached, wanted)) return true;
       this.#targets.set(build.id, wanted);
     }
     return false;
   }
 
-  async #target(build: Build, keys: readonly PartitionKey[]): Promise<Position> {
+  async #target(build: Build, progress: readonly PartitionProgress[]): Promise<Position> {
     const { builds, log } = this.context;
     const live = await builds.active(build.projection);
-    const target: Record<PartitionKey, number> = {};
-    if (live && live.id !== build.id) {
-      for (const [key, at] of Object.entries(positionOf(await builds.progress(live.id))) as [PartitionKey, number][]) {
-        if (keys.includes(key)) target[key] = at;
-      }
-      return target;
-    }
-    for (const topic of build.shape.topics) {
-      for (const { partition, end } of await log.offsets(topicName(topic.name)))
-        target[partitionKey(topic.name, partition)] = end;
+    const seen = live && live.id !== build.id ? sharedPosition(await builds.progress(live.id), progress) : NOWHERE;
+    const target: Record<PartitionKey, number> = { ...seen };
+    for (const topic of new Set(progress.map((line) => line.topic))) {
+      for (const { partition, end } of await log.offsets(topicName(topic))) target[partitionKey(topic, partition)] ??= end;
     }
     return target;
   }
 
   async #move(build: Build): Promise<Build> {
-    try {
-      return await this.context.builds.move(build.id, 'ready');
-    } catch (error) {
-      if (!(error instanceof KappaError) || error.code !== 'KAPPA_BUILD_STATE') throw error;
-      // Another process was quicker.
-      return (await this.context.builds.get(build.id)) ?? build;
-    }
+    const { builds } = this.context;
+    // Where another process was quicker, what it made of the build.
+    return (await moveIfPossible(builds, build.id, 'ready')) ?? (await builds.get(build.id)) ?? build;
   }
 
   async #swapGroup(build: Build): Promise<Build> {
     const { builds } = this.context;
-    const group =
-      build.swapGroup === null
-        ? [build]
-        : (await builds.list()).filter((other) => other.swapGroup === build.swapGroup && other.swapWhenReady);
-    if (group.some((member) => member.state !== 'ready')) return build;
+    const group = build.swapGroup === null ? [build] : await builds.group(build.swapGroup);
+    const lost = lostMembers(group);
+    const waiting = membersOf(group).filter((member) => member.swapWhenReady);
+    if (lost.length > 0 && build.swapGroup !== null) await this.#giveUp(build.swapGroup, group, lost);
+    else if (waiting.some((member) => member.state !== 'ready')) return build;
+    else await this.#swap(waiting);
+    return (await builds.get(build.id)) ?? build;
+  }
+
+  /** Said once, by the process that does it. */
+  async #giveUp(id: string, group: readonly Build[], lost: readonly Build[]): Promise<void> {
+    const left = (await this.context.builds.endGroup(id, lost)).filter((member) => !lost.some((one) => one.id === member.id));
+    for (const member of left) this.context.logger.warn(groupEndedText(member, group));
+  }
+
+  async #swap(builds: readonly Build[]): Promise<void> {
     try {
-      await this.swap(group);
+      await this.swap(builds);
     } catch (error) {
       if (!(error instanceof KappaError && NOT_YET.has(error.code)) && !isTransient(error)) throw error;
     }
-    return (await builds.get(build.id)) ?? build;
   }
 }

@@ -1,6 +1,8 @@
 import { qualified } from '../../../database/identifiers.js';
 import { distance, NOWHERE } from '../../../kernel/position.js';
 import { positionOf, type Build } from '../build.js';
+import { isSameCode } from '../fingerprint.js';
+import { moveIfPossible } from '../move-if-possible.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 interface Watched {
@@ -9,13 +11,17 @@ interface Watched {
 }
 
 /**
- * Rebuilds that a saved change of a handler set off: says when one is seen by readers, in one line, and clears away the build it
- * took the place of. That one cannot stand by: its code is gone, and going on with the new code would mix two meanings.
+ * Rebuilds that a saved change of a handler set off: says when one is seen by readers, in one line, and clears away what it took
+ * the place of.
  */
 export class DevelopmentRebuilds {
   readonly #watched = new Map<number, Watched>();
 
-  constructor(private readonly context: RunnerContext) {}
+  /** `clearsStandby`: also clears away what stands by with former code. */
+  constructor(
+    private readonly context: RunnerContext,
+    private readonly clearsStandby: boolean,
+  ) {}
 
   watch(build: Build, instead: Build): void {
     this.#watched.set(build.id, { instead, begunAt: performance.now() });
@@ -30,16 +36,30 @@ export class DevelopmentRebuilds {
     const events = distance(NOWHERE, positionOf(await builds.progress(build.id)));
     const seconds = ((performance.now() - watched.begunAt) / 1000).toFixed(1);
     logger.log(`${build.projection} v${build.version} → rebuilt ${events.toLocaleString('en-US')} events in ${seconds} s`);
-    await this.#clearAway(watched.instead);
+    await this.#clearAway(watched.instead.id);
+    await this.clearFormer(build);
   }
 
-  async #clearAway({ id }: Build): Promise<void> {
+  /**
+   * Clears away the older builds of a live build's version that were built with other code. They cannot stand by: their code is
+   * gone, and going on with the new code would mix two meanings. There is more than one where a handler was changed again before
+   * the rebuild for the last change was seen, or where the process ended in between.
+   */
+  async clearFormer(live: Build): Promise<void> {
+    if (!this.clearsStandby || live.state !== 'live') return;
+    const codes = live.code.split(' ');
+    for (const build of await this.context.builds.list(live.projection)) {
+      const former = build.version === live.version && build.id < live.id && !codes.some((code) => isSameCode(build, code));
+      if (former) await this.#clearAway(build.id);
+    }
+  }
+
+  async #clearAway(id: number): Promise<void> {
     const { builds, database } = this.context;
-    const old = await builds.get(id);
-    if (old?.state === 'standby') await builds.move(id, 'retired');
+    if ((await builds.get(id))?.state === 'standby') await moveIfPossible(builds, id, 'retired');
     const ended = await builds.get(id);
     if (ended?.state !== 'retired' && ended?.state !== 'aborted') return;
     await database.query(`drop table if exists ${qualified(database.schema, ended.tableName)}`);
-    await builds.move(id, 'dropped');
+    await moveIfPossible(builds, id, 'dropped');
   }
 }

@@ -1,12 +1,12 @@
 import type { Codec } from '../../../kernel/codec.js';
 import { FOLLOWING, type Build } from '../build.js';
 import { buildWork } from '../build-work.js';
-import { fingerprintOf, isSameCode } from '../fingerprint.js';
-import { definitionOf, runningVersions, versionKey } from '../processes.js';
+import { declaredVersion } from '../declared-version.js';
+import { movesBuild } from '../fingerprint.js';
+import { definitionOf, runningVersions } from '../processes.js';
 import type { ProjectionDefinition } from '../projection.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { tableDefinition } from '../table-definition.js';
 
 export interface HelpContext extends RunnerContext {
   readonly codec: Codec;
@@ -30,10 +30,10 @@ export async function withHelp<T>(
     for (const build of builds) {
       const definition = definitionOf(build, context.projections);
       if (!definition || !FOLLOWING.includes(build.state)) continue;
-      // A process that runs the version may have other code of it, and then leaves alone what is still on its way.
+      // A process that died a moment ago still counts as running: what is on its way is helped beside it.
       const onTheWay = build.state === 'catching-up' || build.state === 'ready';
-      if (!onTheWay && (running.get(versionKey(build)) ?? 0) > 0) continue;
-      if (onTheWay && !isSameCode(build, fingerprintOf(definition, tableDefinition(definition)).code)) continue;
+      if (!onTheWay && running.having(build).length > 0) continue;
+      if (!movesBuild(build, declaredVersion(definition).fingerprint.code)) continue;
       const runner = new LiveRunner(context, buildWork(context.database.schema, build, definition, context.codec));
       runners.push(runner);
       helped.push(build);

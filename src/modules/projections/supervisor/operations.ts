@@ -5,10 +5,11 @@ import { projectionStatus } from '../build-status.js';
 import { buildWork } from '../build-work.js';
 import { chooseCandidate, chooseRollback, chooseSwap } from '../choose-build.js';
 import { dropBuilds, retireBuilds } from '../end-builds.js';
-import { fingerprintOf } from '../fingerprint.js';
+import { declaredVersion } from '../declared-version.js';
 import { readProgress, waitForProgress } from '../hold-builds.js';
 import {
   ProjectionOperations,
+  type BegunRebuild,
   type PlanEntry,
   type ProjectionStatus,
   type RebuildOptions,
@@ -20,8 +21,8 @@ import { planProjections } from '../plan.js';
 import { isOrphaned, runningVersions } from '../processes.js';
 import { chooseRebuilds } from '../rebuild/choose-rebuilds.js';
 import { rebuildProjections } from '../rebuild/rebuild-projections.js';
+import { sharedPosition } from '../shared-position.js';
 import { swapBuilds } from '../swap/swap-builds.js';
-import { tableDefinition } from '../table-definition.js';
 import { verifyBuilds } from '../verify/verify-builds.js';
 import { withHelp, type HelpContext } from './helping-runners.js';
 import { swapTogether } from './swap-together.js';
@@ -63,6 +64,13 @@ export class Operations extends ProjectionOperations {
         ...signal,
       },
     );
+  }
+
+  async beginRebuild(options: RebuildOptions): Promise<readonly BegunRebuild[]> {
+    const { database, projections } = this.options;
+    const chosen = await chooseRebuilds(this.options, projections, options);
+    const running = await runningVersions(database, database.schema);
+    return chosen.map(({ build }) => ({ build, processes: running.moving(build) }));
   }
 
   async verify(
@@ -124,7 +132,7 @@ export class Operations extends ProjectionOperations {
             .at(-1);
     const definition = build && declared.find(({ version }) => version === build.version);
     if (!definition) throw nothingToAccept(name, options.version);
-    const { code } = fingerprintOf(definition, tableDefinition(definition));
+    const { code } = declaredVersion(definition).fingerprint;
     const facts = { version: definition.version, by: options.by ?? null };
     // All builds of the version that still project: one that stands by must not be rebuilt for the same change.
     for (const one of all)
@@ -136,10 +144,13 @@ export class Operations extends ProjectionOperations {
     targets: readonly Build[],
     how: { readonly action: 'swap' | 'rollback'; readonly stale?: boolean },
   ): Promise<readonly SwapResult[]> {
-    const { standbyHours = 24 } = this.options;
+    const { standbyHours = 24, database } = this.options;
+    // Asked before: what was done is answered with, whatever becomes of the connection afterwards.
+    const running = await runningVersions(database, database.schema);
     return withHelp(this.options, targets, async (helped) => {
       if (how.stale !== true) for (const build of helped) await this.#catchUp(build);
-      return swapBuilds(this.options, targets, { ...how, standbyMs: standbyHours * 3_600_000 });
+      const swapped = await swapBuilds(this.options, targets, { ...how, standbyMs: standbyHours * 3_600_000 });
+      return swapped.map((result) => ({ ...result, runners: running.moving(result.to).length }));
     });
   }
 
@@ -148,11 +159,10 @@ export class Operations extends ProjectionOperations {
     const { builds, database } = this.options;
     const live = await builds.active(build.projection);
     if (!live) return;
-    const wanted = positionOf(await builds.progress(live.id));
-    await waitForProgress(database, [build.id], CATCH_UP_WITHIN_MS, (positions) => {
-      const own = positions.get(build.id) ?? {};
-      return covers(own, Object.fromEntries(Object.entries(wanted).filter(([key]) => key in own)));
-    });
+    const wanted = sharedPosition(await builds.progress(live.id), await builds.progress(build.id));
+    await waitForProgress(database, [build.id], CATCH_UP_WITHIN_MS, (positions) =>
+      covers(positions.get(build.id) ?? {}, wanted),
+    );
   }
 
   async #verify(
@@ -186,8 +196,9 @@ export class Operations extends ProjectionOperations {
       if (!isOrphaned(target, running, projections)) continue;
       const live = await builds.active(target.projection);
       const progress = await readProgress(database, database.schema, live ? [target.id, live.id] : [target.id]);
-      const position = positionOf(progress.get(target.id) ?? []);
-      const behind = live ? distance(position, positionOf(progress.get(live.id) ?? [])) : 0;
+      const own = progress.get(target.id) ?? [];
+      const position = positionOf(own);
+      const behind = live ? distance(position, sharedPosition(progress.get(live.id) ?? [], own)) : 0;
       throw new KappaError(
         'KAPPA_BUILD_ORPHANED',
         `${buildLabel(target)} is orphaned: no running process and nothing loaded has its version; it stands at ${formatPosition(position)}, ${behind} offsets behind the live build`,

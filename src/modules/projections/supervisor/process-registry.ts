@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Database } from '../../../database/database.js';
 import { qualified } from '../../../database/identifiers.js';
-import type { ProjectionDefinition } from '../projection.js';
+import type { DeclaredVersion } from '../declared-version.js';
 
 /** A process that was not seen for longer does not run any more. */
 const GONE_AFTER_HOURS = 24;
 
 /**
- * Which processes run which versions: what tells an orphaned build from one that is only slow. A row per process, renewed while
- * it runs.
+ * Which processes run which versions, with which code: what tells an orphaned build from one that is only slow, and a build that
+ * a newer process is about from one that nobody needs. A row per process, renewed while it runs.
  */
 export class ProcessRegistry {
   readonly id = randomUUID();
@@ -18,14 +18,18 @@ export class ProcessRegistry {
   constructor(
     private readonly database: Pick<Database, 'query' | 'schema'>,
     private readonly application: string,
-    private readonly projections: readonly ProjectionDefinition[],
+    private readonly declared: readonly DeclaredVersion[],
   ) {
     this.#sql = statements(qualified(database.schema, 'processes'));
   }
 
   /** Says that this process runs; also after a database came back without its row. */
   async beat(): Promise<void> {
-    const versions = this.projections.map(({ name, version }) => ({ projection: name, version }));
+    const versions = this.declared.map(({ definition, fingerprint }) => ({
+      projection: definition.name,
+      version: definition.version,
+      code: fingerprint.code,
+    }));
     await this.database.query(this.#sql.beat, [this.id, hostname(), process.pid, this.application, JSON.stringify(versions)]);
   }
 

@@ -1,7 +1,11 @@
 import type { Codec } from '../../../kernel/codec.js';
 import { buildLabel, FOLLOWING, type Build } from '../build.js';
 import { buildWork } from '../build-work.js';
-import { fingerprintOf, isSameCode, type CodePolicy } from '../fingerprint.js';
+import { declaredVersion, type DeclaredVersion } from '../declared-version.js';
+import { movesBuild, type CodePolicy } from '../fingerprint.js';
+import { moveIfPossible } from '../move-if-possible.js';
+import { OldTransactionWatch } from '../old-transaction.js';
+import { versionKey, type VersionKey } from '../processes.js';
 import type { ProjectionDefinition } from '../projection.js';
 import { buildInBulk } from '../rebuild/build-in-bulk.js';
 import { RebuildJob } from '../rebuild/rebuild-job.js';
@@ -11,10 +15,8 @@ import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { DevelopmentRebuilds } from './development-rebuilds.js';
-import { ensureBuilds } from './ensure-builds.js';
-import { OldTransactionWatch } from '../old-transaction.js';
+import { ensureBuilds, takeOverLeft, type LeftBuild, type Rebuilt } from './ensure-builds.js';
 import { ProcessRegistry } from './process-registry.js';
-import { tableDefinition } from '../table-definition.js';
 import { swapTogether } from './swap-together.js';
 
 export interface ProjectionEngineOptions extends RunnerContext {
@@ -46,9 +48,7 @@ const YIELD_MS = 2_000;
  * what is to swap by itself, retires what stood by for long enough. Any number of processes do this side by side.
  */
 export class ProjectionEngine {
-  readonly #definitions: ReadonlyMap<string, ProjectionDefinition>;
-  /** Hash of each version's handlers. */
-  readonly #codes: ReadonlyMap<string, string>;
+  readonly #declared: ReadonlyMap<VersionKey, DeclaredVersion>;
   readonly #registry: ProcessRegistry;
   readonly #readiness: Readiness;
   readonly #development: DevelopmentRebuilds;
@@ -58,29 +58,26 @@ export class ProjectionEngine {
   readonly #seen = new Map<number, number>();
   /** What was last said about a build that cannot be moved on. */
   readonly #said = new Map<number, string>();
+  /** What other processes with other code are about. */
+  #left: readonly LeftBuild[] = [];
   #bulk: Promise<void> | null = null;
   #wake: AbortController | null = null;
   #loops: Promise<unknown> | null = null;
   #away = false;
 
   constructor(private readonly options: ProjectionEngineOptions) {
-    this.#definitions = new Map(
-      options.projections.map((definition) => [versionKey(definition.name, definition.version), definition]),
+    const declared = options.projections.map(declaredVersion);
+    this.#declared = new Map(
+      declared.map((one) => [versionKey({ projection: one.definition.name, version: one.definition.version }), one]),
     );
-    this.#codes = new Map(
-      options.projections.map((definition) => [
-        versionKey(definition.name, definition.version),
-        fingerprintOf(definition, tableDefinition(definition)).code,
-      ]),
-    );
-    this.#registry = new ProcessRegistry(options.database, options.application, options.projections);
+    this.#registry = new ProcessRegistry(options.database, options.application, declared);
     const { standbyHours } = options;
     const swap = swapTogether(options, {
       signal: this.#stopping.signal,
       ...(standbyHours === undefined ? {} : { standbyHours }),
     });
     this.#readiness = new Readiness(options, swap);
-    this.#development = new DevelopmentRebuilds(options);
+    this.#development = new DevelopmentRebuilds(options, this.#policy === 'rebuild');
   }
 
   /**
@@ -91,14 +88,24 @@ export class ProjectionEngine {
     if (this.#loops || signal?.aborted) return;
     await this.#registry.beat();
     await this.#registry.sweep();
-    const { begun, rebuilt } = await ensureBuilds(this.options, this.options.projections, this.options.onChangedCode ?? 'warn');
+    const { begun, rebuilt, left } = await ensureBuilds(this.options, [...this.#declared.values()], this.#policy);
     for (const build of begun) this.#seen.set(build.id, 0);
+    this.#takePlace(rebuilt, left);
+    for (const build of await this.#mine()) await this.#development.clearFormer(build);
+    const { signal: stopping } = this.#stopping;
+    this.#loops = Promise.all([this.#lookAround(stopping), this.#beat(stopping)]);
+  }
+
+  get #policy(): CodePolicy {
+    return this.options.onChangedCode ?? 'warn';
+  }
+
+  #takePlace(rebuilt: readonly Rebuilt[], left: readonly LeftBuild[]): void {
     for (const { build, instead } of rebuilt) {
       this.#seen.set(build.id, 0);
       this.#development.watch(build, instead);
     }
-    const { signal: stopping } = this.#stopping;
-    this.#loops = Promise.all([this.#lookAround(stopping), this.#beat(stopping)]);
+    this.#left = left;
   }
 
   /** Looks again at once: something changed in this process. */
@@ -145,14 +152,21 @@ export class ProjectionEngine {
       await pause(BEAT_EVERY_MS, signal);
       if (signal.aborted) return;
       await this.#registry.beat().catch(() => undefined);
+      await this.#lookAtLeft().catch(() => undefined);
       if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
   }
 
+  /** What cannot be looked at now, for the database is away, is looked at with the next beat. */
+  async #lookAtLeft(): Promise<void> {
+    if (this.#left.length === 0) return;
+    const { rebuilt, left } = await takeOverLeft(this.options, this.#left, this.#policy);
+    this.#takePlace(rebuilt, left);
+  }
+
   /** One look at all builds. True when the next should come soon. */
   async #look(): Promise<boolean> {
-    const { builds } = this.options;
-    const mine = (await builds.list()).filter((build) => this.#definitionOf(build) !== null && this.#hasCodeOf(build));
+    const mine = await this.#mine();
     await this.#endRunners(mine);
     this.#buildInBulk(mine.filter((build) => build.state === 'planned' || build.state === 'building'));
     let soon = false;
@@ -184,7 +198,8 @@ export class ProjectionEngine {
     if (build.state !== 'standby' || build.standbyUntil === null || Date.parse(build.standbyUntil) > Date.now()) return false;
     await this.#runners.get(build.id)?.stop();
     this.#runners.delete(build.id);
-    await this.options.builds.move(build.id, 'retired');
+    // Several processes see its window end; the first one ends it.
+    await moveIfPossible(this.options.builds, build.id, 'retired');
     return true;
   }
 
@@ -231,26 +246,17 @@ export class ProjectionEngine {
   }
 
   #work(build: Build) {
-    const definition = this.#definitionOf(build) as ProjectionDefinition;
+    const { definition } = this.#declared.get(versionKey(build)) as DeclaredVersion;
     return buildWork(this.options.database.schema, build, definition, this.options.codec);
   }
 
-  /**
-   * A build on its way is moved only by the code it was begun with: an application that still has the former code must not fold
-   * into what a newer process or a command builds. What readers see already, and what stands by, goes on.
-   */
-  #hasCodeOf(build: Build): boolean {
-    if (build.state === 'live' || build.state === 'standby') return true;
-    return isSameCode(build, this.#codes.get(versionKey(build.projection, build.version)) ?? '');
+  /** The builds that this process has the code to move. */
+  async #mine(): Promise<readonly Build[]> {
+    return (await this.options.builds.list()).filter((build) => {
+      const declared = this.#declared.get(versionKey(build));
+      return declared !== undefined && movesBuild(build, declared.fingerprint.code);
+    });
   }
-
-  #definitionOf(build: Build): ProjectionDefinition | null {
-    return this.#definitions.get(versionKey(build.projection, build.version)) ?? null;
-  }
-}
-
-function versionKey(name: string, version: number): string {
-  return `${name}@${version}`;
 }
 
 function messageOf(error: unknown): string {

@@ -1,8 +1,9 @@
 import type { Queryable } from '../../../database/database.js';
 import { KappaError } from '../../../kernel/errors.js';
-import { distance, type PartitionKey, type Position } from '../../../kernel/position.js';
-import { buildLabel, positionOf, type Build } from '../build.js';
+import { covers, distance, within, type Position } from '../../../kernel/position.js';
+import { buildLabel, positionOf, type Build, type PartitionProgress } from '../build.js';
 import { clearHolds, lockProgress, setHold, waitForProgress } from '../hold-builds.js';
+import { sharedPosition } from '../shared-position.js';
 import type { SwapContext, SwapOptions } from './swap-options.js';
 
 /** One build that is to become live, and the one it takes over from. */
@@ -14,7 +15,7 @@ export interface Flip {
 interface BehindLine {
   readonly from: Build;
   readonly to: Build;
-  /** The live build's position, over the partitions that both read. */
+  /** The live build's position, over the partitions that both read of the same log. */
   readonly wanted: Position;
   /** Offsets; an upper bound on events. */
   readonly missing: number;
@@ -42,13 +43,13 @@ export class BuildBehindError extends KappaError {
   }
 }
 
-/** @throws BuildBehindError when a build lies behind the live one on any partition that both read. */
-export function refuseBehind(flips: readonly Flip[], positions: ReadonlyMap<number, Position>): void {
+/** @throws BuildBehindError when a build lies behind the live one on any partition that both read of the same log. */
+export function refuseBehind(flips: readonly Flip[], progress: ReadonlyMap<number, readonly PartitionProgress[]>): void {
   const behind = flips.flatMap(({ from, to }): BehindLine[] => {
     if (!from) return [];
-    const own = positions.get(to.id) ?? {};
-    const wanted = sharedWith(positions.get(from.id) ?? {}, own);
-    const missing = distance(own, wanted);
+    const own = progress.get(to.id) ?? [];
+    const wanted = sharedPosition(progress.get(from.id) ?? [], own);
+    const missing = distance(positionOf(own), wanted);
     return missing > 0 ? [{ from, to, wanted, missing }] : [];
   });
   if (behind.length > 0) throw new BuildBehindError(behind);
@@ -75,10 +76,7 @@ export async function drawLevel(
     return positions;
   });
   const isLevel = (positions: ReadonlyMap<number, Position>): boolean =>
-    lines.every(({ from, to }) => {
-      const own = positions.get(to.id) ?? {};
-      return distance(own, sharedWith(held.get(from.id) ?? {}, own)) === 0;
-    });
+    lines.every(({ from, to, wanted }) => covers(positions.get(to.id) ?? {}, within(held.get(from.id) ?? {}, wanted)));
   const level = await waitForProgress(
     database,
     lines.map(({ to }) => to.id),
@@ -89,9 +87,4 @@ export async function drawLevel(
   if (level === true) return old;
   await clearHolds(database, database.schema, old);
   throw level === false ? behind : level;
-}
-
-/** Of a position, the partitions that the other one names too: versions may read different topics. */
-function sharedWith(position: Position, other: Position): Position {
-  return Object.fromEntries(Object.entries(position).filter(([key]) => other[key as PartitionKey] !== undefined));
 }

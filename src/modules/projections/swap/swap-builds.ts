@@ -3,11 +3,10 @@ import type { Database } from '../../../database/database.js';
 import { KappaError, UnknownOutcomeError } from '../../../kernel/errors.js';
 import type { Build } from '../build.js';
 import { leaveHolds } from '../hold-builds.js';
-import type { SwapResult } from '../operations.js';
 import { BuildBehindError, drawLevel } from './behind.js';
 import { describeHolder, lockHolders } from './lock-holders.js';
 import { viewName } from './public-view.js';
-import type { SwapContext, SwapOptions } from './swap-options.js';
+import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
 import { swapInTransaction, type SwapAttempt } from './swap-transaction.js';
 
 const DEFAULT_LOCK_TIMEOUT_MS = 100;
@@ -27,7 +26,7 @@ export async function swapBuilds(
   context: SwapContext,
   targets: readonly Build[],
   options: SwapOptions = {},
-): Promise<readonly SwapResult[]> {
+): Promise<readonly Swapped[]> {
   const { database } = context;
   const inOrder = [...targets].sort((a, b) => (a.projection < b.projection ? -1 : 1));
   const until = performance.now() + (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS);
@@ -62,7 +61,7 @@ function lockTimeoutMs({ lockTimeoutMs: base = DEFAULT_LOCK_TIMEOUT_MS }: SwapOp
   return Math.round(base * Math.min(5, (1 + count) / 2));
 }
 
-function locked({ lockedAt, results }: SwapAttempt): readonly SwapResult[] {
+function locked({ lockedAt, results }: SwapAttempt): readonly Swapped[] {
   const lockedMs = Math.round((performance.now() - lockedAt) * 100) / 100;
   return results.map((result) => ({ ...result, lockedMs }));
 }

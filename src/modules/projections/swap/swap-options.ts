@@ -1,10 +1,14 @@
 import type { Database } from '../../../database/database.js';
 import type { Builds } from '../builds.js';
+import type { SwapResult } from '../operations.js';
 
 export interface SwapContext {
   readonly database: Database;
   readonly builds: Builds;
 }
+
+/** What a swap did; who runs the versions is not its matter. */
+export type Swapped = Omit<SwapResult, 'runners'>;
 
 export interface SwapOptions {
   /** What the audit calls it. Default `swap`. */

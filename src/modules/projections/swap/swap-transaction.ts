@@ -5,17 +5,16 @@ import type { Position } from '../../../kernel/position.js';
 import { buildLabel, positionOf, type Build } from '../build.js';
 import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
 import { lockProgress } from '../hold-builds.js';
-import type { SwapResult } from '../operations.js';
 import { refuseBehind, type Flip } from './behind.js';
 import { lockView, prepareView, showBuild, type PreparedView } from './public-view.js';
-import type { SwapContext, SwapOptions } from './swap-options.js';
+import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
 
 const DEFAULT_STANDBY_MS = 24 * 3_600_000;
 
 /** One swap as far as its transaction has come; `lockedAt` is the clock when its first lock was asked for. */
 export interface SwapAttempt {
   lockedAt: number;
-  results: readonly Omit<SwapResult, 'lockedMs'>[];
+  results: readonly Omit<Swapped, 'lockedMs'>[];
 }
 
 /**
@@ -42,12 +41,11 @@ export async function swapInTransaction(
 
   const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
   const progress = await lockProgress(on, database.schema, ids);
-  const positions = new Map([...progress].map(([build, lines]) => [build, positionOf(lines)]));
-  if (options.stale !== true) refuseBehind(flips, positions);
+  if (options.stale !== true) refuseBehind(flips, progress);
 
-  const results: Omit<SwapResult, 'lockedMs'>[] = [];
+  const results: Omit<Swapped, 'lockedMs'>[] = [];
   for (const { flip, shown } of prepared)
-    results.push(await flipOne(context, on, flip, shown, positions.get(flip.to.id) ?? {}, options));
+    results.push(await flipOne(context, on, flip, shown, positionOf(progress.get(flip.to.id) ?? []), options));
   attempt.results = results;
 }
 
@@ -77,7 +75,7 @@ async function flipOne(
   shown: PreparedView,
   position: Position,
   options: SwapOptions,
-): Promise<Omit<SwapResult, 'lockedMs'>> {
+): Promise<Omit<Swapped, 'lockedMs'>> {
   const standbyUntil = new Date(Date.now() + (options.standbyMs ?? DEFAULT_STANDBY_MS));
   // The old one first: no two builds of a projection are live, not even within the transaction.
   const old = from && (await builds.move(from.id, 'standby', { standbyUntil, on }));

@@ -1,9 +1,10 @@
 import type { Database } from '../../../database/database.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { formatPosition, latest, type PartitionKey, type Position } from '../../../kernel/position.js';
-import { buildLabel, positionOf, type Build } from '../build.js';
+import { buildLabel, positionOf, type Build, type PartitionProgress } from '../build.js';
 import { leaveHolds, lockProgress, readProgress, setHold, waitForProgress } from '../hold-builds.js';
 import type { VerifyResult } from '../operations.js';
+import { sharedPosition } from '../shared-position.js';
 import { compareTables } from './compare-tables.js';
 
 export interface VerifyOptions {
@@ -24,7 +25,8 @@ const REACH_WITHIN_MS = 10_000;
  * both stand there their rows are compared. Readers see the live build a little behind meanwhile; then both go on. The holds run
  * out by themselves, should this process be killed.
  * @throws KAPPA_VERIFY_BUSY while another comparison or swap holds one of them; KAPPA_VERIFY_NOT_REACHED when a build does not
- *         come to the position (nobody runs its version, or an event has stopped it); KAPPA_VERIFY_TOO_LONG; KAPPA_KEYS_DIFFER
+ *         come to the position (nobody runs its version, or an event has stopped it); KAPPA_VERIFY_OTHER_LOG;
+ *         KAPPA_VERIFY_TOO_LONG; KAPPA_KEYS_DIFFER
  */
 export async function verifyBuilds(
   context: { readonly database: Database },
@@ -83,12 +85,30 @@ async function holdBoth(
         },
       );
     }
+    refuseOtherLog(live, candidate, progress);
     const positions = new Map([...progress].map(([id, lines]) => [id, positionOf(lines)]));
     const later = latest(...positions.values());
     const vectors = new Map([...positions].map(([id, position]) => [id, pick(later, position)]));
     for (const [id, at] of vectors) await setHold(on, database.schema, id, at, holdMs);
     return vectors;
   });
+}
+
+/** Where both read a partition, but of different logs, there is no position at which both could stand. */
+function refuseOtherLog(live: Build, candidate: Build, progress: ReadonlyMap<number, readonly PartitionProgress[]>): void {
+  const [own, other] = [progress.get(candidate.id) ?? [], progress.get(live.id) ?? []];
+  const shared = sharedPosition(own, other);
+  const theirs = positionOf(other);
+  const differing = (Object.keys(positionOf(own)) as PartitionKey[]).filter((key) => key in theirs && !(key in shared));
+  if (differing.length === 0) return;
+  throw new KappaError(
+    'KAPPA_VERIFY_OTHER_LOG',
+    `${buildLabel(live)} and ${buildLabel(candidate)} were made from different logs: there is no position at which they could be compared`,
+    {
+      facts: { live: live.id, candidate: candidate.id, partitions: differing },
+      nextStep: 'Swap without --verify; the build from the present log is the one that goes on.',
+    },
+  );
 }
 
 /** Of a position, the partitions that a build reads. */
