@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
+import { freePort } from '../support/free-port.js';
 import { ROOT } from '../support/run-example.js';
 
 const MAIN = path.join(ROOT, 'examples/shop/dist/src/main.js');
@@ -25,15 +25,6 @@ afterEach(async () => {
 async function database(): Promise<TestDatabase> {
   open.database ??= await createTestDatabase();
   return open.database;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 async function startShop(env: Readonly<Record<string, string>> = {}): Promise<Shop> {
