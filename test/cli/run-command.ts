@@ -88,7 +88,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
 function surround(cwd: string, env: Readonly<Record<string, string | undefined>>): () => void {
   const before = { folder: process.cwd(), env: process.env };
   const named = Object.entries({ ...process.env, ...env }).filter(([, value]) => value !== undefined);
-  process.env = Object.fromEntries(named) as Record<string, string>;
+  process.env = Object.fromEntries(named);
   process.chdir(cwd);
   return () => {
     process.env = before.env;
