@@ -2,7 +2,10 @@ import { KappaError, RetriableError } from '../kernel/errors.js';
 
 /** SQLSTATE of an error that PostgreSQL answered with, or null for any other error. */
 export function sqlState(error: unknown): string | null {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  if (typeof error !== 'object' || error === null || !('code' in error)) return null;
+  // EPIPE and EPERM have the form of a SQLSTATE, and are of a system call.
+  if ('syscall' in error) return null;
+  const { code } = error;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null;
 }
 

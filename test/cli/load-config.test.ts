@@ -53,7 +53,11 @@ describe('loading the definitions of an application', { timeout: 120_000 }, () =
   }
 
   const plan = async (args: readonly string[], cwd: string): Promise<readonly string[]> => {
-    const { document, stderr } = await json<Plan | Failure>(['projections', 'plan', ...args], { cwd, env: base.env });
+    const { document, stderr } = await json<Plan | Failure>(['projections', 'plan', ...args], {
+      cwd,
+      env: base.env,
+      process: true,
+    });
     if ('error' in document) throw new Error(stderr);
     return document.plan.map(({ projection }) => projection).sort();
   };
@@ -86,7 +90,11 @@ describe('loading the definitions of an application', { timeout: 120_000 }, () =
     const folder = await copyOfApp({ type: 'module' }, (_, text) =>
       text.replace("forRoot({ name: 'from the module' })", 'forRootAsync({ useFactory: () => ({}) })'),
     );
-    const { code, stderr } = await run(['projections', 'plan', '--app', 'src/app.module.ts'], { cwd: folder, env: base.env });
+    const { code, stderr } = await run(['projections', 'plan', '--app', 'src/app.module.ts'], {
+      cwd: folder,
+      env: base.env,
+      process: true,
+    });
     expect(code).toBe(0);
     expect(stderr).toContain('options come from --database, --schema and the environment');
   });

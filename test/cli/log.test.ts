@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../src/testing/test-server.js';
 import { appDatabase, type AppDatabase } from './app-database.js';
+import { compiledApp } from './compiled-app.js';
 import { appFolder, finished, json, lines, run, start } from './run-command.js';
 
 interface Event {
@@ -23,12 +25,17 @@ interface Failure {
 
 describe('looking at database and log', { timeout: 120_000 }, () => {
   let app: AppDatabase;
+  let folder: string;
   const FINES = 30;
 
   beforeAll(async () => {
     app = await appDatabase(FINES);
+    folder = await compiledApp();
   });
-  afterAll(() => app.drop());
+  afterAll(async () => {
+    await app.drop();
+    await rm(folder, { recursive: true });
+  });
 
   const read = async (...args: string[]): Promise<Events> =>
     (await json<Events>(['events', 'read', 'fines', ...args], { env: app.env })).document;
@@ -59,7 +66,7 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
       readonly database: { readonly place: string; readonly embedded: boolean; readonly pendingSteps: number };
       readonly log: { readonly topics: number; readonly events: number };
       readonly projections: readonly { readonly name: string }[];
-    }>(['status'], { env: app.env, cwd: appFolder });
+    }>(['status'], { env: app.env, cwd: folder });
     expect(code).toBe(0);
     expect(document.database).toMatchObject({ place: app.url.replace(/^.*@|^.*\/\//, ''), embedded: false, pendingSteps: 0 });
     expect(document.log).toMatchObject({ topics: 1, events: 2 * FINES });
@@ -69,7 +76,7 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
   });
 
   it('keeps what the application itself prints out of the answer', async () => {
-    const { stdout, stderr } = await run(['topics', 'ls', '--json'], { env: app.env, cwd: appFolder });
+    const { stdout, stderr } = await run(['topics', 'ls', '--json'], { env: app.env, cwd: appFolder, process: true });
     expect(stderr).toContain('the configuration is loaded');
     expect(stdout).not.toContain('the configuration is loaded');
   });
@@ -83,7 +90,7 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
     const one = await json<{
       readonly offsets: readonly { readonly end: number }[];
       readonly events: readonly { readonly type: string }[];
-    }>(['topics', 'describe', 'fines'], { env: app.env, cwd: appFolder });
+    }>(['topics', 'describe', 'fines'], { env: app.env, cwd: folder });
     expect(one.document.offsets).toHaveLength(4);
     expect(one.document.events.map(({ type }) => type)).toEqual(['fine.created', 'payment.received']);
     const wrong = await json<Failure>(['topics', 'describe', 'fine'], { env: app.env });
@@ -140,7 +147,7 @@ describe('looking at database and log', { timeout: 120_000 }, () => {
     expect(text.stdout).toMatch(/fine\.created\s+fine-5 v1\s+{"cents":1005}\n.*payment\.received\s+fine-5 v2/);
     const id = await json<Failure>(['streams', 'read', 'fine', 'fine-x'], { env: app.env });
     expect([id.code, id.document.error.code]).toEqual([1, 'KAPPA_UNKNOWN_STREAM']);
-    const name = await json<Failure>(['streams', 'read', 'fin', 'fine-5'], { env: app.env, cwd: appFolder });
+    const name = await json<Failure>(['streams', 'read', 'fin', 'fine-5'], { env: app.env, cwd: folder });
     expect(name.document.error.message).toContain('did you mean fine?');
   });
 

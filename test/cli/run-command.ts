@@ -1,13 +1,17 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type * as Program from '../../src/cli/run-program.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The fixture: an application in both forms, `kappa.config.ts` and a Nest module. */
 export const appFolder = fileURLToPath(new URL('app', import.meta.url));
 const bareFolder = tmpdir();
-const BIN = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+const BUILT = new URL('../../dist/cli/', import.meta.url);
+const BIN = fileURLToPath(new URL('bin.js', BUILT));
 
 export interface Ran {
   /** Null after a signal. */
@@ -20,6 +24,8 @@ export interface RunOptions {
   /** Default: a folder without configuration, for the database is enough for most; {@link appFolder} has one. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** As a process of its own: for what only a process has, as its console, signals, warnings and loader. Default false. */
+  readonly process?: boolean;
   /** Runs this command line on a terminal (by util-linux's `script`), where stdout and stderr are one. */
   readonly terminal?: string;
   /** Typed at the terminal when it asks. */
@@ -57,8 +63,37 @@ export async function finished(child: ChildProcessWithoutNullStreams): Promise<R
   return { code, ...printed };
 }
 
+/**
+ * Runs the built command to its end: in this process, for one of its own takes a second of CPU to load the same again, or as a
+ * process where that is asked for.
+ */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  return finished(start(args, options));
+  if (options.process === true || options.terminal !== undefined) return finished(start(args, options));
+  const { runProgram } = (await import(new URL('run-program.js', BUILT).href)) as typeof Program;
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const printed = [text(stdout), text(stderr)] as const;
+  const interrupted = new AbortController().signal;
+  const restore = surround(options.cwd ?? bareFolder, options.env ?? {});
+  try {
+    const code = await runProgram(args, { stdout, stderr, color: false, interrupted });
+    stdout.end();
+    stderr.end();
+    return { code, stdout: await printed[0], stderr: await printed[1] };
+  } finally {
+    restore();
+  }
+}
+
+/** Goes into the folder and sets the environment, as the start of a process would. */
+function surround(cwd: string, env: Readonly<Record<string, string | undefined>>): () => void {
+  const before = { folder: process.cwd(), env: process.env };
+  const named = Object.entries({ ...process.env, ...env }).filter(([, value]) => value !== undefined);
+  process.env = Object.fromEntries(named);
+  process.chdir(cwd);
+  return () => {
+    process.env = before.env;
+    process.chdir(before.folder);
+  };
 }
 
 /** Runs with `--json` and parses all of stdout as one document. */

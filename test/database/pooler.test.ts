@@ -1,27 +1,19 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, connect } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Database } from '../../src/database/database.js';
 import { createTestDatabase } from '../../src/testing/test-server.js';
+import { freePort } from '../support/free-port.js';
 
 const installed = spawnSync('pgbouncer', ['--version']).status === 0;
 if (!installed)
   console.warn(
     '\n!!! PgBouncer is not installed: that it is refused with words is NOT checked. Remedy: apt-get install pgbouncer\n',
   );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 async function untilListening(port: number): Promise<void> {
   for (;;) {

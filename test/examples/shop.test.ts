@@ -1,18 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
-import { ROOT } from '../support/run-example.js';
-
-const MAIN = path.join(ROOT, 'examples/shop/dist/src/main.js');
-
-interface Shop {
-  readonly child: ChildProcess;
-  readonly url: string;
-  stop(): Promise<number | null>;
-}
+import { buy, get, post, startShop as start, type Shop } from './running-shop.js';
 
 const open: { readonly shops: Shop[]; database: TestDatabase | null } = { shops: [], database: null };
 
@@ -22,80 +10,11 @@ afterEach(async () => {
   open.database = null;
 });
 
-async function database(): Promise<TestDatabase> {
-  open.database ??= await createTestDatabase();
-  return open.database;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
 async function startShop(env: Readonly<Record<string, string>> = {}): Promise<Shop> {
-  const port = await freePort();
-  const child = spawn(process.execPath, [MAIN], {
-    cwd: ROOT,
-    env: { ...process.env, DATABASE_URL: (await database()).url, PORT: String(port), SHOP_SIMULATION: 'off', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exited = once(child, 'exit');
-  let printed = '';
-  const started = new Promise<void>((resolve, reject) => {
-    const listen = (chunk: Buffer): void => {
-      printed += chunk.toString();
-      if (/shop: (listening|running)/.test(printed)) resolve();
-    };
-    child.stdout.on('data', listen);
-    child.stderr.on('data', listen);
-    void exited.then(() => reject(new Error(printed)));
-  });
-  await started;
-  let stopped: Promise<number | null> | null = null;
-  const shop: Shop = {
-    child,
-    url: `http://127.0.0.1:${port}`,
-    stop: () =>
-      (stopped ??= (async () => {
-        child.kill('SIGINT');
-        const [code] = (await exited) as [number | null];
-        return code;
-      })()),
-  };
+  open.database ??= await createTestDatabase();
+  const shop = await start({ DATABASE_URL: open.database.url, ...env });
   open.shops.push(shop);
   return shop;
-}
-
-async function post<T = { id: string; position: string }>(url: string, body: object = {}): Promise<T> {
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const json = (await answer.json()) as T;
-  expect(answer.status, JSON.stringify(json)).toBeLessThan(300);
-  return json;
-}
-
-async function get<T>(url: string): Promise<T> {
-  const answer = await fetch(url);
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as T;
-}
-
-async function buy(api: string): Promise<{ readonly orderId: string; readonly position: string }> {
-  const listed = await post(`${api}/products`, { sku: 'jam', name: 'Plum jam', cents: 450, quantity: 12 });
-  await get(`${api}/api/products/jam?at=${listed.position}`);
-  const customer = await post(`${api}/customers`, { email: `${crypto.randomUUID()}@example.org`, name: 'Ann' });
-  const cart = await post(`${api}/carts`, { customerId: customer.id });
-  const filled = await post(`${api}/carts/${cart.id}/items`, { sku: 'jam', quantity: 2 });
-  const order = await post(`${api}/carts/${cart.id}/checkout`, { at: filled.position });
-  const paid = await post(`${api}/orders/${order.id}/payment`);
-  return { orderId: order.id, position: paid.position };
 }
 
 describe('the shop', () => {

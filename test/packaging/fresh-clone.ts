@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { environment, freePort, listening, removeWithData, root } from './processes.js';
+import { freePort } from '../support/free-port.js';
+import { environment, listening, removeWithData, root } from './processes.js';
 
 const run = promisify(execFile);
 /** `nobody`, who exists everywhere. */

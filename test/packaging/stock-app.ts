@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { environment, freePort, listening, removeWithData, root } from './processes.js';
+import { freePort } from '../support/free-port.js';
+import { environment, listening, removeWithData, root } from './processes.js';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBuildTable } from '../../src/modules/projections/build-table.js';
 import type { Row } from '../../src/modules/projections/projection.js';
+import { passes } from '../../src/modules/projections/rebuild/passes.js';
 import type { TableDefinition } from '../../src/modules/projections/table.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { freshDatabase, type FreshDatabase } from './fresh-database.js';
 
 const table: TableDefinition = {
@@ -73,6 +75,25 @@ describe('a build table', () => {
     );
     expect(rows[0]).toEqual({ count: 50_000, total: '1249975000.00' });
     expect(bytes).toBeGreaterThan(50_000 * 50);
+  });
+
+  it('says that the connection is gone, once, wherever in a long copy it is cut', async () => {
+    const built = createBuildTable('kappa', 'cut_v1_b1', table);
+    await built.create(fresh.database);
+    const many = function* (): Iterable<Row> {
+      for (let i = 0; i < 50_000; i += 1) yield { id: `row ${i} ${'x'.repeat(40)}`, total: '1.00' };
+    };
+    const proxy = await TcpProxy.start(fresh.url);
+    const far = fresh.another({ url: proxy.url });
+    for (const text of ['copy "kappa"."cut_v1_b1"', 'row 7 ', 'row 20000 ', 'row 49999 ', 'commit']) {
+      const lost = proxy.losePieceWith(text);
+      const error = await far.transaction((on) => built.copyIn(on, many())).catch((cause: unknown) => cause);
+      await lost;
+      expect(passes(error), `${text}: ${String(error)}`).toBe(true);
+    }
+    await far.transaction((on) => built.copyIn(on, many()));
+    expect((await fresh.database.query(`select count(*) from ${built.qualifiedName}`)).rows).toEqual([{ count: 50_000 }]);
+    await proxy.stop();
   });
 
   it('leaves nothing behind when a row cannot be made or is refused, and the connection goes on', async () => {

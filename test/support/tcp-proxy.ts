@@ -10,6 +10,8 @@ export type Fault = 'cut' | 'half-open';
 interface Trap {
   readonly needle: Buffer;
   readonly fault: Fault;
+  /** What it is sprung by: the answer to the piece, or the piece itself, on its way to either side. */
+  readonly by: 'answer' | 'piece';
   readonly sprung: () => void;
 }
 
@@ -79,13 +81,25 @@ export class TcpProxy {
    * answer never arrives. Resolves when that has happened.
    */
   loseAnswerTo(text: string, fault: Fault = 'cut'): Promise<void> {
-    return new Promise((sprung) => (this.#trap = { needle: Buffer.from(text), fault, sprung }));
+    return this.#setTrap(text, fault, 'answer');
+  }
+
+  /**
+   * The next piece that contains `text`, of a client or of the server, does not arrive: in the middle of a COPY, say. Resolves when
+   * that has happened.
+   */
+  losePieceWith(text: string, fault: Fault = 'cut'): Promise<void> {
+    return this.#setTrap(text, fault, 'piece');
   }
 
   async stop(): Promise<void> {
     this.cut();
     this.server.close();
     await once(this.server, 'close');
+  }
+
+  #setTrap(text: string, fault: Fault, by: Trap['by']): Promise<void> {
+    return new Promise((sprung) => (this.#trap = { needle: Buffer.from(text), fault, by, sprung }));
   }
 
   #join(client: Socket, open: () => Socket): void {
@@ -95,9 +109,9 @@ export class TcpProxy {
     }
     const link = new Link(client, open(), {
       delayMs: () => this.#delayMs,
-      trapFor: (chunk) => {
+      trapFor: (chunk, from) => {
         const trap = this.#trap;
-        if (!trap || !chunk.includes(trap.needle)) return null;
+        if (!trap || (trap.by === 'answer' && from === 'server') || !chunk.includes(trap.needle)) return null;
         this.#trap = null;
         return trap;
       },
@@ -109,7 +123,7 @@ export class TcpProxy {
 
 interface LinkRules {
   delayMs(): number;
-  trapFor(chunk: Buffer): Trap | null;
+  trapFor(chunk: Buffer, from: 'client' | 'server'): Trap | null;
   closed(): void;
 }
 
@@ -132,17 +146,21 @@ class Link {
       });
     }
     client.on('data', (chunk: Buffer) => {
-      this.#trap ??= rules.trapFor(chunk);
-      this.#pass(server, chunk, rules.delayMs());
+      this.#trap ??= rules.trapFor(chunk, 'client');
+      if (this.#trap?.by === 'piece') this.#spring(this.#trap);
+      else this.#pass(server, chunk, rules.delayMs());
     });
     server.on('data', (chunk: Buffer) => {
-      if (!this.#trap) return this.#pass(client, chunk, rules.delayMs());
-      if (!chunk.subarray(-READY.length).equals(READY)) return;
-      const { fault, sprung } = this.#trap;
-      if (fault === 'cut') this.cut();
-      else this.silent = true;
-      sprung();
+      this.#trap ??= rules.trapFor(chunk, 'server');
+      if (!this.#trap) this.#pass(client, chunk, rules.delayMs());
+      else if (this.#trap.by === 'piece' || chunk.subarray(-READY.length).equals(READY)) this.#spring(this.#trap);
     });
+  }
+
+  #spring({ fault, sprung }: Trap): void {
+    if (fault === 'cut') this.cut();
+    else this.silent = true;
+    sprung();
   }
 
   cut(): void {

@@ -3,13 +3,13 @@ import { Migrator } from '../../../src/database/migrator.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { PostgresLog, type PostgresLogOptions } from '../../../src/log/postgres/postgres-log.js';
 import { createTestDatabase, type TestDatabase } from '../../../src/testing/test-server.js';
-import { PostgresProxy } from '../../support/postgres-proxy.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 
 /** A client of the log, as a process of its own would have it. */
 export interface LogClient {
   readonly log: PostgresLog;
   readonly database: Database;
-  readonly proxy: PostgresProxy;
+  readonly proxy: TcpProxy;
 }
 
 /** A database of its own with the tables of the log, and any number of clients. */
@@ -42,7 +42,7 @@ export class LogDatabase {
   }
 
   async client(options: PostgresLogOptions = {}): Promise<LogClient> {
-    const proxy = await PostgresProxy.start(this.test.url);
+    const proxy = await TcpProxy.start(this.test.url);
     const database = new Database({ url: proxy.url, schema: this.schema });
     const log = new PostgresLog(database, { retentionIntervalMs: 0, ...options });
     const client = { log, database, proxy };

@@ -29,7 +29,7 @@ afterEach(() => test.close());
 describe('a database that is away', () => {
   it('makes appends and reads an error that says to try again, and they do when it is back', async () => {
     await client.log.append([record(topic, 0, 'before')]);
-    client.proxy.sever();
+    client.proxy.cut();
     await expect(client.log.offsets(topic)).rejects.toBeInstanceOf(RetriableError);
     await expect(client.log.append([record(topic, 0, 'away')])).rejects.toBeInstanceOf(RetriableError);
     await expect(client.log.committed('g')).rejects.toBeInstanceOf(RetriableError);
@@ -50,7 +50,7 @@ describe('a database that is away', () => {
       seen.push(...textsOf([batch]));
       if (seen.length === 1) {
         // The reader asks again while nothing gets through, and goes on when it does.
-        client.proxy.sever();
+        client.proxy.cut();
         setTimeout(() => {
           client.proxy.heal();
           void writer.log.append([record(topic, 0, 'two')]);
@@ -65,7 +65,7 @@ describe('a database that is away', () => {
     const transaction = session.begin();
     transaction.append([record(topic, 0, 'not sent')]);
     await readAll(client.log, topic);
-    client.proxy.sever();
+    client.proxy.cut();
     await expect(client.log.offsets(topic)).rejects.toBeInstanceOf(RetriableError);
     expect(await transaction.commit()).toMatchObject({ outcome: 'aborted', cause: { code: 'KAPPA_RETRIABLE' } });
     client.proxy.heal();
@@ -85,7 +85,7 @@ describe('a member that is cut off', () => {
       () => cut.member.assignment.length === 1 && other.member.assignment.length === 1,
     );
     const had = cut.member.assignment;
-    client.proxy.sever();
+    client.proxy.cut();
     await pollUntil([other.member], () => other.member.assignment.length === 2);
     client.proxy.heal();
     // It still believes that it owns them: only a poll may tell it otherwise.
@@ -101,7 +101,7 @@ describe('a member that is cut off', () => {
   it('loses everything when it cannot renew its lease in time, before it is known whether another has taken it', async () => {
     const { member, events } = await joinRecording(client.log, 'g', [topic]);
     await pollUntil([member], () => member.assignment.length === 2);
-    client.proxy.sever();
+    client.proxy.cut();
     while (member.assignment.length > 0) {
       await member.poll({ maxWaitMs: 20 }).catch((error: unknown) => expect(error).toBeInstanceOf(RetriableError));
     }

@@ -16,9 +16,11 @@ logConformance(
   async () => ({
     open: async () => (await database.client(QUICK)).log,
     close: () => database.closeClients(),
-    crash: async (log) => database.of(log).proxy.sever(),
+    crash: async (log) => database.of(log).proxy.cut(),
     // Appends and commits are prepared under names of their own; looks at the log are left alone.
-    loseNextAnswer: async (log) => database.of(log).proxy.loseAnswerTo('kappa_write_'),
+    loseNextAnswer: async (log) => {
+      void database.of(log).proxy.loseAnswerTo('kappa_write_');
+    },
     enforceRetention: async (log) => {
       await database.of(log).log.enforceRetention();
     },

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RebuildProgress } from '../../../src/modules/projections/operations.js';
 import { rebuildProjections } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
-import { PostgresProxy } from '../../support/postgres-proxy.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { history } from './happenings.js';
 import { house as openHouseAt, openHouse, type House } from './house.js';
 import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
 
 describe('an outage', () => {
   let house: House;
-  let proxy: PostgresProxy;
+  let proxy: TcpProxy;
   let far: House;
   beforeEach(async () => {
     house = await openHouse();
-    proxy = await PostgresProxy.start(house.url);
+    proxy = await TcpProxy.start(house.url);
     far = await openHouseAt(proxy.url);
   });
   afterEach(async () => {
@@ -29,7 +29,7 @@ describe('an outage', () => {
     for (const [i, definition] of definitions.entries()) far.follow(far.work(works[i]!.build, definition));
     for (const work of works) await house.reached(work, await house.append(history(100, { seed: 1 })));
     for (let round = 0; round < 3; round++) {
-      proxy.sever();
+      proxy.cut();
       const position = await house.append(history(300, { seed: 10 + round }));
       await far.said('trying again');
       proxy.heal();
@@ -48,8 +48,9 @@ describe('an outage', () => {
     await house.rebuild({ works: [work] });
     far.follow(far.work(work.build, kindsV1));
     for (let round = 0; round < 5; round++) {
-      proxy.loseAnswerTo('commit');
+      const lost = proxy.loseAnswerTo('commit');
       await house.reached(work, await house.append(history(100, { seed: 20 + round })));
+      await lost;
     }
     expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
@@ -61,7 +62,7 @@ describe('an outage', () => {
     const rebuilt = far.rebuild({ works: there, checkpointMs: 0, maxEventsPerSecond: 4_000, leaseMs: 500, batchRecords: 100 });
     for (let round = 0; round < 3; round++) {
       await house.movedOn(works[0]!);
-      proxy.sever();
+      proxy.cut();
       await far.said('goes on from its checkpoint');
       far.lines.length = 0;
       proxy.heal();
@@ -71,6 +72,20 @@ describe('an outage', () => {
       expect(await house.rows(works[i]!)).toEqual(await house.cleanFold(definition, works[i]!));
       expect(await house.builds.get(works[i]!.build.id)).toMatchObject({ state: 'ready', error: null });
     }
+  });
+
+  it.each([
+    ['into the table', '\towner of '],
+    ['out of the log', '{"owner":'],
+  ])('in the middle of a COPY %s stops nothing', async (_, text) => {
+    await house.append(history(4_000, { seed: 4 }));
+    const work = await house.newBuild(accountsV1);
+    const lost = proxy.losePieceWith(text);
+    await far.rebuild({ works: [far.work(work.build, accountsV1)] });
+    await lost;
+    expect(await house.builds.get(work.build.id)).toMatchObject({ state: 'ready', error: null });
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+    expect(far.lines.filter((line) => line.includes('goes on from its checkpoint'))).toHaveLength(1);
   });
 
   it('of a process that builds lets another take over, which told of its progress meanwhile', async () => {
