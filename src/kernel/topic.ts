@@ -1,6 +1,7 @@
 import { KappaError } from './errors.js';
 import { topicName, type TopicName } from './names.js';
 import type { AnyEvent } from './event.js';
+import type { DecodeRecord } from './foreign-record.js';
 
 /** How long records are kept; the default is for ever. */
 export interface Retention {
@@ -17,6 +18,11 @@ export interface TopicOptions<Es extends readonly AnyEvent[]> {
   readonly events: Es;
   /** Default: kept for ever. A topic that an aggregate writes to must be kept for ever. */
   readonly retention?: Retention;
+  /**
+   * Reads what other services write to this topic in a shape of their own: called for every record whose `ce_type` header names
+   * none of `events`. Default: such a record is KAPPA_UNKNOWN_EVENT_TYPE. Not for a topic that an aggregate writes to.
+   */
+  readonly decode?: DecodeRecord<NoInfer<Es[number]>>;
 }
 
 /** A topic: a named, partitioned, append-only sequence of records. Made by {@link topic}. */
@@ -25,6 +31,8 @@ export interface Topic<E extends AnyEvent> {
   readonly partitions: number;
   readonly events: readonly E[];
   readonly retention: Retention | null;
+  /** Null where the topic holds our own events only. */
+  readonly decode: DecodeRecord | null;
 }
 
 export type AnyTopic = Topic<AnyEvent>;
@@ -56,6 +64,7 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
     partitions,
     events: Object.freeze([...options.events]),
     retention: options.retention ? Object.freeze({ ...options.retention }) : null,
+    decode: options.decode ?? null,
   });
 }
 
