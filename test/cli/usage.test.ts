@@ -38,6 +38,7 @@ describe('the command line', () => {
     [['projections', 'rebuild'], 'Name projections, or give --all'],
     [['projections', 'rebuild', 'fines', '--all'], 'contradict each other'],
     [['projections', 'rebuild', 'fines', '--group'], 'Add --swap'],
+    [['projections', 'rebuild', 'fines', '--no-wait', '--max-rate', '5'], 'leaves the work to others'],
     [['events', 'read', 'fines', '--limit', 'many'], 'Give a whole number from 1'],
   ])('refuses %j with exit code 2 and a hint', async (args, hint) => {
     const { code, stdout, stderr } = await run(args, { cwd: empty, env: nowhere });

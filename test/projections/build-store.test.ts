@@ -120,7 +120,7 @@ describe('the build store', () => {
     await fresh.database.transaction(async (on) => {
       await store.move(build.id, 'aborted', { on });
       claim = store.claim(build.id, ['fines/0']).catch((error: unknown) => error);
-      await someoneWaitsForALock(on);
+      await someoneWaitsForALock(fresh.database);
     });
     expect(await claim).toMatchObject({ code: 'KAPPA_BUILD_STATE', facts: { state: 'aborted' } });
   });

@@ -1,4 +1,4 @@
-import type { Database, Queryable } from '../../src/database/database.js';
+import type { Database } from '../../src/database/database.js';
 import { topicName } from '../../src/kernel/names.js';
 import type { Build, BuildState } from '../../src/modules/projections/build.js';
 import { BuildStore } from '../../src/modules/projections/build-store.js';
@@ -108,7 +108,7 @@ export class SwapScene {
 }
 
 /** Resolves when `database` has a backend that waits for a lock on what `statement` names. */
-export async function someoneWaitsForALock(database: Queryable): Promise<void> {
+export async function someoneWaitsForALock(database: Database): Promise<void> {
   for (;;) {
     const { rows } = await database.query(
       `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
