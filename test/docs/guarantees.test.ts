@@ -4,17 +4,27 @@ import { describe, expect, it } from 'vitest';
 import { root, textOf } from './blocks.js';
 
 const page = textOf('docs/guarantees.md');
-const proofs = [...page.matchAll(/^- (test\/\S+) › (.+)$/gm)].map(([, file = '', name = '']) => ({ file, name }));
+const [guarantees = '', mistakes = ''] = page.split(/^## (?=Mistakes)/m);
+const namesIn = (text: string, line: RegExp) => [...text.matchAll(line)].map(([, file = '', name = '']) => ({ file, name }));
+const proofs = namesIn(guarantees, /^- (test\/\S+) › (.+)$/gm);
+const rules = namesIn(mistakes, /^\| .+ \| (test\/\S+) › (.+) \|$/gm);
 
 describe('the guarantees', () => {
   it('name tests that exist', () => {
-    const missing = proofs.filter(({ file, name }) => !existsSync(join(root, file)) || !textOf(file).includes(`it('${name}'`));
+    const missing = [...proofs, ...rules].filter(
+      ({ file, name }) => !existsSync(join(root, file)) || !textOf(file).includes(`('${name}'`),
+    );
     expect(missing).toEqual([]);
   });
 
   it('are each proven', () => {
-    const parts = page.split(/^## /m).slice(1);
+    const parts = guarantees.split(/^## /m).slice(1);
     expect(parts).toHaveLength(6);
     expect(parts.filter((part) => !part.includes('\n- test/'))).toEqual([]);
+  });
+
+  it('stand beside mistakes that each have a test', () => {
+    expect(rules.length).toBe(mistakes.split('\n').filter((line) => line.startsWith('| ')).length - 1);
+    expect(rules.length).toBeGreaterThan(0);
   });
 });

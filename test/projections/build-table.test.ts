@@ -49,6 +49,18 @@ describe('a build table', () => {
     await built.drop(fresh.database);
   });
 
+  it('is logged from the start, as its checkpoint is: a crash of the server takes both back to one moment', async () => {
+    const built = createBuildTable('kappa', 'logged_v1_b1', table);
+    await built.create(fresh.database);
+    const { rows } = await fresh.database.query(
+      `select relname, relpersistence from pg_class where relname in ('logged_v1_b1', 'progress') order by 1`,
+    );
+    expect(rows).toEqual([
+      { relname: 'logged_v1_b1', relpersistence: 'p' },
+      { relname: 'progress', relpersistence: 'p' },
+    ]);
+  });
+
   it('replaces rows by key, in one statement, also where a key comes back in a later window', async () => {
     const built = createBuildTable('kappa', 'upserted_v1_b1', table);
     await built.create(fresh.database);
