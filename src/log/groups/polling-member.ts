@@ -1,10 +1,10 @@
-import { KappaError } from '../../kernel/errors.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { GroupMember, JoinOptions, LogBatch, PartitionOffsets, PollOptions } from '../event-log.js';
 import { provenNext, type PageSource, type PageWish } from '../page-source.js';
 import { DEFAULT_BATCH_BYTES, DEFAULT_BATCH_RECORDS } from '../read-partitions.js';
 import type { GroupSeat, SeatRequest } from './group-seat.js';
+import { memberLeft, notAssigned, pollsTwice } from './member-errors.js';
 import { planAssignment, type GroupState } from './plan-assignment.js';
 
 /** What a member needs of its log. */
@@ -36,6 +36,7 @@ const MAX_ROUNDS = 8;
  */
 export class PollingMember implements GroupMember {
   readonly #held = new Map<PartitionKey, Held>();
+  readonly #paused = new Set<PartitionKey>();
   #numbers: readonly number[] = [];
   #seat: GroupSeat | null = null;
   #settled: GroupState | null = null;
@@ -86,17 +87,26 @@ export class PollingMember implements GroupMember {
 
   seek(topic: TopicName, partition: number, offset: Offset): void {
     const held = this.#held.get(partitionKey(topic, partition));
-    if (!held) {
-      throw new KappaError(
-        'KAPPA_NOT_ASSIGNED',
-        `${topic}/${partition} is not assigned to this member of ${this.options.group}`,
-        {
-          facts: { topic, partition, assignment: this.assignment },
-          nextStep: 'Seek in what `assignment` lists.',
-        },
-      );
-    }
+    if (!held) throw notAssigned(this.options.group, topic, partition, this.assignment);
     held.next = offset;
+  }
+
+  /** The partition stays assigned and is not read until `resume`: for a reader that takes each at its own pace. */
+  pause(topic: TopicName, partition: number): void {
+    this.#paused.add(partitionKey(topic, partition));
+  }
+
+  /** Also a poll that waits reads it again. */
+  resume(topic: TopicName, partition: number): void {
+    if (this.#paused.delete(partitionKey(topic, partition))) this.#nudge?.abort();
+  }
+
+  /** Asks the group anew whether the partitions of this number are still this member's: for one that found itself fenced. */
+  async stillOwns(partition: number): Promise<boolean> {
+    const seat = this.#seat;
+    if (!seat || this.#left) return false;
+    await seat.renew();
+    return seat.state.members.includes(seat.member) && seat.state.owners[partition] === seat.member;
   }
 
   async leave(): Promise<void> {
@@ -137,7 +147,7 @@ export class PollingMember implements GroupMember {
     const abort = () => nudge.abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      await this.log.grown(Object.fromEntries([...this.#held.values()].map(({ key, next }) => [key, next])), {
+      await this.log.grown(Object.fromEntries(this.#read().map(({ key, next }) => [key, next])), {
         signal: nudge.signal,
         timeoutMs,
       });
@@ -223,7 +233,10 @@ export class PollingMember implements GroupMember {
     if (numbers.length === 0) return;
     const dropped = this.#partitionsOf(numbers).map(({ key }) => key);
     this.#numbers = this.#numbers.filter((number) => !numbers.includes(number));
-    for (const key of dropped) this.#held.delete(key);
+    for (const key of dropped) {
+      this.#held.delete(key);
+      this.#paused.delete(key);
+    }
     // What is no longer held may still be owned: the state is to be looked at anew.
     this.#settled = null;
     if (dropped.length > 0) await this.options.revoked(dropped, reason);
@@ -238,7 +251,7 @@ export class PollingMember implements GroupMember {
   }
 
   async #fetch(options: PollOptions): Promise<readonly LogBatch[]> {
-    const grown = [...this.#held.values()].filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
+    const grown = this.#read().filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
     if (grown.length === 0) return [];
     const wishes = this.#wishes(grown, options);
     const pages = await this.log.pages(wishes);
@@ -246,7 +259,8 @@ export class PollingMember implements GroupMember {
     wishes.forEach((wish, index) => {
       const page = pages[index];
       const held = this.#held.get(partitionKey(wish.topic, wish.partition));
-      if (!page || !held) return;
+      // What was sought or paused meanwhile is read again, from where it stands now.
+      if (!page || held?.next !== wish.from || this.#paused.has(held.key)) return;
       const next = provenNext(wish, page);
       if (next === held.next) return;
       batches.push({ topic: wish.topic, partition: wish.partition, records: page.records, next, end: page.end });
@@ -257,6 +271,10 @@ export class PollingMember implements GroupMember {
       if (held) held.next = next;
     }
     return batches;
+  }
+
+  #read(): readonly Held[] {
+    return [...this.#held.values()].filter(({ key }) => !this.#paused.has(key));
   }
 
   /** The bounds of a poll divided among the partitions that have grown; where they are too many, others come first next time. */
@@ -273,18 +291,4 @@ export class PollingMember implements GroupMember {
       maxBytes: Math.max(1, Math.floor((options.maxBytes ?? DEFAULT_BATCH_BYTES) / chosen.length)),
     }));
   }
-}
-
-function memberLeft(group: string): KappaError {
-  return new KappaError('KAPPA_MEMBER_LEFT', `this member has left group ${group}`, {
-    facts: { group },
-    nextStep: 'Join again.',
-  });
-}
-
-function pollsTwice(group: string): KappaError {
-  return new KappaError('KAPPA_POLL_TWICE', `a member of group ${group} polls while its former poll still runs`, {
-    facts: { group },
-    nextStep: 'Await each poll; join twice for two loops.',
-  });
 }
