@@ -23,6 +23,7 @@ import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
+import { assertNoCompaction } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
@@ -118,6 +119,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   async createTopic(spec: TopicSpec): Promise<TopicDescription> {
+    assertNoCompaction(spec, this.driver);
     return descriptionOf(await this.#topics.create(spec));
   }
 

@@ -147,7 +147,7 @@ export class KappaRuntime implements ReaderSource {
     });
     this.#stops.add(() => log.stop());
     await log.start();
-    for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
+    for (const topic of definitions.topics) await log.createTopic(topic);
 
     const executor = new CommandExecutor({
       database,
