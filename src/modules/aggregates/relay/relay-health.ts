@@ -28,7 +28,10 @@ export function describeHealth({ driver, startedAt, databaseError, partitions }:
   return { state: 'relaying', since: startedAt, text: `relaying ${partitions.length} partitions`, partitions };
 }
 
-function earliest(partitions: readonly PartitionRelayStatus[], state: PartitionRelayStatus['state']): PartitionRelayStatus | null {
+function earliest(
+  partitions: readonly PartitionRelayStatus[],
+  state: PartitionRelayStatus['state'],
+): PartitionRelayStatus | null {
   const found = partitions.filter((one) => one.state === state).sort((a, b) => a.since.getTime() - b.since.getTime());
   return found[0] ?? null;
 }

@@ -128,7 +128,8 @@ export class Relay {
     while (!signal.aborted) {
       try {
         const batches = await member.poll({ maxWaitMs: Math.max(1, lookAt - performance.now()), signal });
-        for (const { topic, partition, records } of batches) this.#partitions.get(partitionKey(topic, partition))?.offer(records);
+        for (const { topic, partition, records } of batches)
+          this.#partitions.get(partitionKey(topic, partition))?.offer(records);
         // Not while they are being assigned: what they read from is known to the member only after that.
         for (const partition of this.#partitions.values()) partition.start();
         if (performance.now() >= lookAt) {

@@ -66,10 +66,14 @@ async function boundsOf(log: ReadableLog, key: PartitionKey): Promise<PartitionO
 }
 
 function otherOutbox(key: PartitionKey, facts: Readonly<Record<string, unknown>>): KappaError {
-  return new KappaError('KAPPA_RELAY_OTHER_OUTBOX', `${key} holds other records than this outbox: they were relayed from another database`, {
-    facts: { partition: key, ...facts },
-    nextStep: 'Give each application a topicPrefix or a cluster of its own; two outboxes must not be relayed to one topic.',
-  });
+  return new KappaError(
+    'KAPPA_RELAY_OTHER_OUTBOX',
+    `${key} holds other records than this outbox: they were relayed from another database`,
+    {
+      facts: { partition: key, ...facts },
+      nextStep: 'Give each application a topicPrefix or a cluster of its own; two outboxes must not be relayed to one topic.',
+    },
+  );
 }
 
 function topicChanged(key: PartitionKey, next: number, { begin, end }: PartitionOffsets, driver: string): KappaError {
