@@ -7,7 +7,7 @@ import { MemoryCluster } from '../../../src/log/memory/memory-cluster.js';
 import { MemoryLog } from '../../../src/log/memory/memory-log.js';
 import { PostgresLog, type PostgresLogOptions } from '../../../src/log/postgres/postgres-log.js';
 import { Relay, type RelayOptions } from '../../../src/modules/aggregates/relay/relay.js';
-import { WriteSide, type Writer } from '../support/write-side.js';
+import { collect, WriteSide, type Writer } from '../support/write-side.js';
 import { counters } from '../support/counter.js';
 
 /** What a test lets go wrong at the log that is relayed to. */
@@ -140,7 +140,7 @@ export class RelayHouse {
 
   async reached(topic: TopicName, ends: Readonly<Record<PartitionKey, number>>): Promise<void> {
     await this.log.createTopic({ name: topic, partitions: Object.keys(ends).length, retention: null });
-    for await (const batch of this.log.read({ from: zeros(ends), to: ends })) void batch;
+    await collect(this.log.read({ from: zeros(ends), to: ends }));
   }
 
   /** What stands in the topic, partition by partition. */

@@ -6,6 +6,9 @@ import type { TopicSpec } from '../../../log/event-log.js';
 /** Where the relay keeps how far it is: one record a partition, the newest of each key counts. */
 export const RELAY_TOPIC = topicName('kappa.relay');
 
+/** The consumer group that shares the partitions of the outbox among all processes that relay. */
+export const RELAY_GROUP = 'relay';
+
 /** One partition: what counts is read whole, and few keys make few records. */
 export const relayTopicSpec: TopicSpec = { name: RELAY_TOPIC, partitions: 1, retention: null, compaction: true };
 

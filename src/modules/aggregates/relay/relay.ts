@@ -10,6 +10,7 @@ import type { PostgresLog } from '../../../log/postgres/postgres-log.js';
 import { PartitionRelay, type PartitionLease, type PartitionRelayContext } from './partition-relay.js';
 import { describeHealth } from './relay-health.js';
 import { RelayPositions } from './relay-positions.js';
+import { RELAY_GROUP } from './relay-record.js';
 import type { RelayHealth } from './relay-state.js';
 import { relayedTopics } from './relayed-topics.js';
 
@@ -29,9 +30,6 @@ export interface RelayOptions {
   /** Between two looks for topics that other processes bound aggregates to, in milliseconds. Default 5,000. */
   readonly topicsIntervalMs?: number;
 }
-
-/** The consumer group that shares the partitions of the outbox among all processes that relay. */
-export const RELAY_GROUP = 'relay';
 
 /**
  * Copies the rows of the outbox to the log: in order, exactly once, each partition in one process at a time. A consumer group of
