@@ -7,6 +7,7 @@ import { Migrator } from '../database/migrator.js';
 import { jsonCodec } from '../kernel/codec.js';
 import { KappaError } from '../kernel/errors.js';
 import type { EventLog } from '../log/event-log.js';
+import type { PostgresLog } from '../log/postgres/postgres-log.js';
 import { RelayOperations } from '../modules/aggregates/relay/relay-operations.js';
 import type { ResolvedDefinitions } from '../modules/kappa/definitions-check.js';
 import type { KappaConfig } from '../modules/kappa/kappa-options.js';
@@ -44,6 +45,8 @@ export interface Session {
   readonly database: Database;
   readonly migrator: Migrator;
   readonly log: EventLog;
+  /** What aggregates append to: the log itself where PostgreSQL carries it. */
+  readonly outbox: PostgresLog;
   readonly operations: ProjectionOperations;
   readonly relays: RelayOperations;
   close(): Promise<void>;
@@ -120,6 +123,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     database,
     migrator,
     log,
+    outbox,
     operations,
     relays,
     close: () => stops.run(),

@@ -4,12 +4,15 @@ import { Migrator } from '../../database/migrator.js';
 import { jsonCodec } from '../../kernel/codec.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import type { TopicName } from '../../kernel/names.js';
+import { partitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
 import type { Inject } from '../aggregates/aggregate.js';
 import { CommandExecutor } from '../aggregates/command-executor.js';
 import { Commands } from '../aggregates/command.js';
 import { Relay } from '../aggregates/relay/relay.js';
 import type { RelayHealth } from '../aggregates/relay/relay-state.js';
+import { relayedTopics } from '../aggregates/relay/relayed-topics.js';
 import { RelayOperations } from '../aggregates/relay/relay-operations.js';
 import { BuildStore } from '../projections/build-store.js';
 import type { ProjectionOperations } from '../projections/operations.js';
@@ -41,6 +44,7 @@ export interface RuntimeStart {
 interface Opened {
   readonly database: Database;
   readonly log: EventLog;
+  readonly outbox: EventLog;
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
   readonly engine: ProjectionEngine;
@@ -97,6 +101,14 @@ export class KappaRuntime implements ReaderSource {
 
   get servesRest(): boolean {
     return this.options.run.rest;
+  }
+
+  /** Where a topic ends, with what aggregates have appended and is not relayed yet. */
+  async end(topic: TopicName): Promise<Position> {
+    const { database, log, outbox } = this.#parts;
+    const appended = log !== outbox && (await relayedTopics(database)).includes(topic) ? outbox : log;
+    const ends = await appended.offsets(topic);
+    return Object.fromEntries(ends.map(({ partition, end }) => [partitionKey(topic, partition), end]));
   }
 
   /** The reader of a projection's live build, with the columns of the given version. One per version. */
@@ -195,7 +207,7 @@ export class KappaRuntime implements ReaderSource {
     const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
     const relays = new RelayOperations({ database, outbox, log });
     const commands = options.run.commands ? executor : new NoCommands();
-    return { database, log, commands, operations, engine, relay, relays, watch };
+    return { database, log, outbox, commands, operations, engine, relay, relays, watch };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {

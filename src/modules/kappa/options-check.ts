@@ -134,7 +134,8 @@ function checkSection(
   }
   for (const [name, value] of Object.entries(given)) {
     const check = checks[name];
-    if (check === undefined) problems.push(unknownName(`${section}.${name}`, Object.keys(checks), instead(section, name), name));
+    if (check === undefined)
+      problems.push(unknownName(`${section}.${name}`, Object.keys(checks), instead(section, name), name));
     else checkValue(name, `${section}.${name}`, value, check, sound, problems);
   }
   return sound;

@@ -1,6 +1,6 @@
 import { HEADER } from '../../../kernel/envelope.js';
 import type { Offset, TopicName } from '../../../kernel/names.js';
-import { partitionKey } from '../../../kernel/position.js';
+import { partitionKey, type Position } from '../../../kernel/position.js';
 import { LOG_OFFSET_HEADER, type LogRecord } from '../../../kernel/record.js';
 import type { EventLog } from '../../../log/event-log.js';
 
@@ -21,6 +21,8 @@ export interface RelayVerification {
   /** Rows compared so far, and to be compared as known at the begin. */
   readonly compared: number;
   readonly total: number;
+  /** Up to where both sides are compared. */
+  readonly upTo: Position;
   /** Rows that were not relayed yet when it began; they are not looked at. */
   readonly behind: number;
   readonly differences: number;
@@ -57,6 +59,7 @@ export async function* verifyRelay(
   const endOf = (partition: number): number => relayed[partition]?.end ?? 0;
   const total = sum(appended.map(({ partition, begin, end }) => Math.max(0, Math.min(end, endOf(partition)) - begin)));
   const behind = sum(appended.map(({ partition, end }) => Math.max(0, end - endOf(partition))));
+  const upTo = Object.fromEntries(relayed.map(({ partition, end }) => [partitionKey(topic, partition), end]));
   let compared = 0;
   let differences = 0;
   const samples: RelayDifference[] = [];
@@ -64,6 +67,7 @@ export async function* verifyRelay(
     topic,
     compared,
     total,
+    upTo,
     behind,
     differences,
     samples: [...samples],
