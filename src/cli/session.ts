@@ -95,8 +95,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
 
   const log = new PostgresLog(database, { maxRecordBytes: options.log.maxRecordBytes, retentionIntervalMs: 0 });
   stops.add(() => log.stop());
-  if (opening.write)
-    for (const topic of definitions.topics) await log.createTopic(topic);
+  if (opening.write) for (const topic of definitions.topics) await log.createTopic(topic);
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
   const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });

@@ -8,7 +8,6 @@ import {
   DEFAULT_MAX_RECORD_BYTES,
   type AppendSignal,
   type EventLog,
-  type GroupMember,
   type JoinOptions,
   type LogBatch,
   type LogIdentity,
@@ -158,7 +157,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return readPartitions(this, options);
   }
 
-  async join(options: JoinOptions): Promise<GroupMember> {
+  async join(options: JoinOptions): Promise<PollingMember> {
     if (this.#stopping.signal.aborted) throw logStopped();
     const topics = [...(await this.#topics.resolve(options.topics)).values()];
     const member = new PollingMember(this, topics, options, this.options.maxMemberSilenceMs ?? 300_000);
