@@ -128,8 +128,8 @@ export class Relay {
         const batches = await member.poll({ maxWaitMs: Math.max(1, lookAt - performance.now()), signal });
         for (const { topic, partition, records } of batches)
           this.#partitions.get(partitionKey(topic, partition))?.offer(records);
-        // Not while they are being assigned: what they read from is known to the member only after that.
-        for (const partition of this.#partitions.values()) partition.start();
+        // Not while they are being assigned, which may still fail.
+        for (const key of member.assignment) this.#partitions.get(key)?.start();
         if (performance.now() >= lookAt) {
           if (String(await relayedTopics(this.options.database)) !== String(topics)) return;
           lookAt = performance.now() + this.#topicsIntervalMs;
