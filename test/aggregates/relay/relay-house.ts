@@ -1,11 +1,12 @@
 import { Database } from '../../../src/database/database.js';
-import { topicName, type TopicName } from '../../../src/kernel/names.js';
+import type { TopicName } from '../../../src/kernel/names.js';
 import { partitionKey, type PartitionKey } from '../../../src/kernel/position.js';
 import type { LogRecord } from '../../../src/kernel/record.js';
 import type { CommitOutcome, EventLog, LogSession, TopicDescription, TopicSpec } from '../../../src/log/event-log.js';
 import { MemoryCluster } from '../../../src/log/memory/memory-cluster.js';
 import { MemoryLog } from '../../../src/log/memory/memory-log.js';
 import { PostgresLog, type PostgresLogOptions } from '../../../src/log/postgres/postgres-log.js';
+import { RELAY_TOPIC } from '../../../src/modules/aggregates/relay/relay-record.js';
 import { Relay, type RelayOptions } from '../../../src/modules/aggregates/relay/relay.js';
 import { collect, WriteSide, type Writer } from '../support/write-side.js';
 import { counters } from '../support/counter.js';
@@ -139,8 +140,18 @@ export class RelayHouse {
   }
 
   async reached(topic: TopicName, ends: Readonly<Record<PartitionKey, number>>): Promise<void> {
-    await this.log.createTopic({ name: topic, partitions: Object.keys(ends).length, retention: null });
+    const partitions = (await this.writer.log.describeTopic(topic))?.partitions ?? 1;
+    await this.log.createTopic({ name: topic, partitions, retention: null });
     await collect(this.log.read({ from: zeros(ends), to: ends }));
+  }
+
+  /** A topic of the log is gone, with all its records. */
+  forget(topic: TopicName): void {
+    (this.cluster.topics as Map<TopicName, unknown>).delete(topic);
+  }
+
+  forgetPositions(): void {
+    this.forget(RELAY_TOPIC);
   }
 
   /** What stands in the topic, partition by partition. */
@@ -171,5 +182,3 @@ async function all(log: EventLog, topic: TopicName): Promise<readonly LogRecord[
   for await (const batch of log.read({ from: zeros(to), to })) records.push(...batch.records);
   return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
-
-export const RELAY_POSITIONS = topicName('kappa.relay');

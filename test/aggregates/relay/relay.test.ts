@@ -87,11 +87,12 @@ describe('the relay', () => {
   it('sends nothing while nothing is appended', async () => {
     await add(20);
     const database = new WatchedDatabase({ url: house.side.url });
-    const { log } = await house.relay({ database, topicsIntervalMs: 10 });
+    const { log, stop } = await house.relay({ database, topicsIntervalMs: 10 });
     await house.relayed();
     const sent = log.commits.length;
     // It has looked for new topics, and at its group, many times over meanwhile.
     await database.asked(/from aggregates/, 20);
+    await stop();
     await database.stop();
     expect(log.commits).toHaveLength(sent);
     expect(log.opened).toHaveLength(2 * counters.partitions);

@@ -66,6 +66,8 @@ export class PartitionRelay {
   #next: Offset | null = null;
   #error: string | null = null;
   #gapAt: Offset | null = null;
+  /** The kind of error that was told last, for one kind is told once in ten times. */
+  #told: string | null = null;
   #done: Promise<void> | null = null;
 
   constructor(
@@ -95,14 +97,12 @@ export class PartitionRelay {
 
   /** What was read of the partition; it gathers while a transaction commits. */
   offer(rows: readonly LogRecord[]): void {
+    const whole = this.#queue.offer(rows);
+    if (this.#queue.isFull) this.lease.pause();
     const { expected } = this.#queue;
-    if (this.#queue.offer(rows)) {
-      if (this.#queue.isFull) this.lease.pause();
-      return;
-    }
+    if (whole || expected === null) return;
     // Read before the last `readFrom`: once more from where it was meant to be. When rows are still missing then, they are gone.
-    if (expected === null) return;
-    if (this.#gapAt === expected) this.#queue.breakWith(gap(this.key, expected, rows[0]?.offset ?? expected));
+    if (this.#gapAt === expected) this.#queue.breakWith(gap(this.key, expected, firstBeyond(rows, expected)));
     else this.lease.readFrom(expected);
     this.#gapAt = expected;
   }
@@ -151,6 +151,7 @@ export class PartitionRelay {
       await sessions.write([...rows.map(relayedRecord), position]);
       this.#next = (last.offset + 1) as Offset;
       this.#backoff.reset();
+      this.#told = null;
     }
   }
 
@@ -165,9 +166,11 @@ export class PartitionRelay {
       this.#fail(error);
       await pause(LOOK_AGAIN_MS, signal);
     } else {
-      if (this.#backoff.attempts % 10 === 0) {
+      const kind = error instanceof Error ? error.name : typeof error;
+      if (kind !== this.#told || this.#backoff.attempts % 10 === 0) {
         this.context.logger.warn(`relay of ${this.key}: ${messageOf(error)}; nothing is lost, trying again`);
       }
+      this.#told = kind;
       this.#enter('waiting', messageOf(error));
       await this.#backoff.wait(signal);
     }
@@ -206,6 +209,10 @@ function gap(key: PartitionKey, expected: number, found: number): KappaError {
     facts: { partition: key, expected, found },
     nextStep: 'Rows of an aggregate are never removed: restore them from a backup.',
   });
+}
+
+function firstBeyond(rows: readonly LogRecord[], expected: number): number {
+  return rows.find(({ offset }) => offset > expected)?.offset ?? expected;
 }
 
 function messageOf(error: unknown): string {

@@ -26,7 +26,7 @@ export class RelayQueue {
     this.#broken = null;
   }
 
-  /** Whoever takes is told so. */
+  /** Whoever takes is told so, after what is queued. */
   breakWith(error: Error): void {
     this.#broken = error;
     this.#wake?.();
@@ -42,18 +42,19 @@ export class RelayQueue {
     return this.#rows.length >= this.limits.records || this.#bytes >= this.limits.bytes;
   }
 
-  /** Takes in what follows, without what it has already. False when rows are missing in between: nothing is taken in then. */
+  /** Takes in what follows, without what it has already. False when rows are missing in between: it takes none beyond them. */
   offer(rows: readonly LogRecord[]): boolean {
-    const expected = this.#expected;
-    if (expected === null) return true;
-    const fresh = rows.filter(({ offset }) => offset >= expected);
-    if (fresh.length === 0) return true;
-    if (fresh[0]?.offset !== expected) return false;
-    for (const row of fresh) {
+    if (this.#expected === null) return true;
+    for (const row of rows) {
+      if (row.offset < this.#expected) continue;
+      if (row.offset > this.#expected) {
+        this.#wake?.();
+        return false;
+      }
       this.#rows.push(row);
       this.#bytes += recordBytes(row);
+      this.#expected = (row.offset + 1) as Offset;
     }
-    this.#expected = ((fresh.at(-1)?.offset ?? expected) + 1) as Offset;
     this.#wake?.();
     return true;
   }
@@ -62,7 +63,7 @@ export class RelayQueue {
   async take(signal: AbortSignal): Promise<readonly LogRecord[]> {
     if (this.#rows.length === 0 && !this.#broken && !signal.aborted) await this.#filled(signal);
     if (signal.aborted) return [];
-    if (this.#broken) throw this.#broken;
+    if (this.#rows.length === 0 && this.#broken) throw this.#broken;
     let count = 0;
     let bytes = 0;
     for (const row of this.#rows) {
