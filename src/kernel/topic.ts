@@ -23,6 +23,8 @@ export interface TopicOptions<Es extends readonly AnyEvent[]> {
    * none of `events`. Default: such a record is KAPPA_UNKNOWN_EVENT_TYPE. Not for a topic that an aggregate writes to.
    */
   readonly decode?: DecodeRecord<NoInfer<Es[number]>>;
+  /** Of each key the newest record is kept, older ones may go. Default false; Kafka alone can. Not for a topic that an aggregate writes to. */
+  readonly compaction?: boolean;
 }
 
 /** A topic: a named, partitioned, append-only sequence of records. Made by {@link topic}. */
@@ -33,6 +35,7 @@ export interface Topic<E extends AnyEvent> {
   readonly retention: Retention | null;
   /** Null where the topic holds our own events only. */
   readonly decode: DecodeRecord | null;
+  readonly compaction: boolean;
 }
 
 export type AnyTopic = Topic<AnyEvent>;
@@ -65,6 +68,7 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
     events: Object.freeze([...options.events]),
     retention: options.retention ? Object.freeze({ ...options.retention }) : null,
     decode: options.decode ?? null,
+    compaction: options.compaction ?? false,
   });
 }
 

@@ -5,6 +5,10 @@ export { startKappaTest } from './start-kappa-test.js';
 export type { KappaTest, KappaTestOptions } from './start-kappa-test.js';
 export { createTestDatabase, testServer } from './test-server.js';
 export type { TestDatabase, TestServer } from './test-server.js';
+export { startKafka } from './kafka/start-kafka.js';
+export { kafkaAvailability } from './kafka/kafka-availability.js';
+export type { KafkaAvailability } from './kafka/kafka-availability.js';
+export type { KafkaSource, StartedKafka, StartKafkaOptions } from './kafka/started-kafka.js';
 export { logConformance } from './log-conformance.js';
 export type { LogUnderTest, TestApi } from './log-conformance.js';
 export { fold, Folded, recorded } from './fold-events.js';
@@ -28,6 +32,7 @@ export type {
   PollOptions,
   ReadOptions,
   TopicDescription,
+  TopicDifference,
   TopicSpec,
 } from '../log/event-log.js';
 export { DEFAULT_MAX_RECORD_BYTES } from '../log/event-log.js';

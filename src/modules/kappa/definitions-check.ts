@@ -145,6 +145,7 @@ function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
   if (events(a) !== events(b)) return `different events: ${events(a)}, and ${events(b)}`;
   if (a.retention?.ms !== b.retention?.ms || a.retention?.bytes !== b.retention?.bytes) return 'different retention';
   if (a.decode !== b.decode) return 'two decode functions';
+  if (a.compaction !== b.compaction) return 'different compaction';
   return clashOf([a, b]) === null ? null : `two declarations of ${clashOf([a, b])}`;
 }
 

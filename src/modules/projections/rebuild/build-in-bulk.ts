@@ -5,7 +5,7 @@ import { buildLabel } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { stoppingError } from '../fold/event-failure.js';
 import { moveIfPossible } from '../move-if-possible.js';
-import { Backoff } from '../runner/backoff.js';
+import { Backoff } from '../../../database/backoff.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { bulkPass, reached, working, type PassOptions } from './bulk-pass.js';
 import { Leases } from './leases.js';

@@ -1,7 +1,7 @@
 import { positionOf, type Build, type BuildError } from '../build.js';
 import type { RebuildProgress } from '../operations.js';
 import { RunningVersions, runningVersions } from '../processes.js';
-import { Backoff, pause } from '../runner/backoff.js';
+import { Backoff, pause } from '../../../database/backoff.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness, type SwapTogether } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
