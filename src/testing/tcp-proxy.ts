@@ -5,11 +5,11 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 /** What becomes of an answer that the client is not to see. */
-export type Fault = 'cut' | 'half-open';
+export type LostAnswer = 'cut' | 'half-open';
 
 interface Trap {
   readonly needle: Buffer;
-  readonly fault: Fault;
+  readonly fault: LostAnswer;
   readonly sprung: () => void;
 }
 
@@ -17,6 +17,13 @@ interface Trap {
  * Stands between a client and a server and does to the wire what networks do: cuts it, slows it down, or leaves it half-open, so
  * that both sides believe in a connection that passes nothing. For PostgreSQL it can do so at the moment that matters: when the
  * server has carried out a statement and its answer is on the way.
+ *
+ * ```ts
+ * const proxy = await TcpProxy.start(database.url);
+ * await openApplication({ database: { url: proxy.url } });
+ * proxy.cut();
+ * proxy.heal();
+ * ```
  */
 export class TcpProxy {
   readonly #links = new Set<Link>();
@@ -30,6 +37,7 @@ export class TcpProxy {
     readonly url: string,
   ) {}
 
+  /** Listens on a free port of 127.0.0.1 for clients of the server at `url`, which names host and port. */
   static async start(url: string): Promise<TcpProxy> {
     const target = new URL(url);
     const server = createServer();
@@ -63,22 +71,28 @@ export class TcpProxy {
     for (const link of this.#links) link.silent = true;
   }
 
+  /** Cuts the connections that are half-open, as happens when one side finally learns of it. */
+  cutHalfOpen(): void {
+    for (const link of this.#links) if (link.silent) link.cut();
+  }
+
   /** Every piece takes this much longer, each way; 0 for none. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
-  /** New connections pass again, and at once. */
+  /** New connections pass again, and at once; no answer is lost any more. */
   heal(): void {
     this.#refusing = false;
     this.#delayMs = 0;
+    this.#trap = null;
   }
 
   /**
    * The server carries out the next message that contains `text` (a statement's text, or the name it was prepared under); its
    * answer never arrives. Resolves when that has happened.
    */
-  loseAnswerTo(text: string, fault: Fault = 'cut'): Promise<void> {
+  loseAnswerTo(text: string, fault: LostAnswer = 'cut'): Promise<void> {
     return new Promise((sprung) => (this.#trap = { needle: Buffer.from(text), fault, sprung }));
   }
 
@@ -131,12 +145,15 @@ class Link {
         rules.closed();
       });
     }
+    const isSilent = (): boolean => this.silent;
+    const toServer = new Lane(server, isSilent);
+    const toClient = new Lane(client, isSilent);
     client.on('data', (chunk: Buffer) => {
       this.#trap ??= rules.trapFor(chunk);
-      this.#pass(server, chunk, rules.delayMs());
+      toServer.pass(chunk, rules.delayMs());
     });
     server.on('data', (chunk: Buffer) => {
-      if (!this.#trap) return this.#pass(client, chunk, rules.delayMs());
+      if (!this.#trap) return toClient.pass(chunk, rules.delayMs());
       if (!chunk.subarray(-READY.length).equals(READY)) return;
       const { fault, sprung } = this.#trap;
       if (fault === 'cut') this.cut();
@@ -149,10 +166,41 @@ class Link {
     this.client.destroy();
     this.server.destroy();
   }
+}
 
-  #pass(to: Socket, chunk: Buffer, delayMs: number): void {
-    if (this.silent) return;
-    if (delayMs === 0) to.write(chunk);
-    else setTimeout(() => this.silent || to.write(chunk), delayMs);
+/** One direction of a connection. What is delayed stays in order, also when the delay ends: bytes never overtake others. */
+class Lane {
+  readonly #waiting: { readonly chunk: Buffer; readonly dueAt: number }[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly to: Socket,
+    private readonly isSilent: () => boolean,
+  ) {
+    to.once('close', () => {
+      if (this.#timer) clearTimeout(this.#timer);
+      this.#waiting.length = 0;
+    });
+  }
+
+  pass(chunk: Buffer, delayMs: number): void {
+    if (this.isSilent()) return;
+    if (delayMs === 0 && this.#waiting.length === 0) {
+      this.to.write(chunk);
+      return;
+    }
+    this.#waiting.push({ chunk, dueAt: performance.now() + delayMs });
+    this.#timer ??= setTimeout(() => this.#release(), delayMs);
+  }
+
+  #release(): void {
+    this.#timer = null;
+    const now = performance.now();
+    while (this.#waiting[0] && this.#waiting[0].dueAt <= now) {
+      const { chunk } = this.#waiting.shift() as { readonly chunk: Buffer };
+      if (!this.isSilent()) this.to.write(chunk);
+    }
+    const next = this.#waiting[0];
+    if (next) this.#timer = setTimeout(() => this.#release(), Math.max(1, next.dueAt - now));
   }
 }
