@@ -1,0 +1,82 @@
+import { Random } from '../random.js';
+import type { Strike, StrikeKind } from './strike.js';
+
+/** The processes of a run: who may be struck, and how. */
+export const WRITERS = ['writer-1', 'writer-2'] as const;
+export const REPLICAS = ['replica-1', 'replica-2'] as const;
+export const OPERATOR = 'operator';
+export const VISITOR = 'visitor';
+const WORKERS = [...WRITERS, ...REPLICAS, OPERATOR];
+
+/** Strikes of a run. */
+const STRIKES = 14;
+/** All is healed by then; processes that were killed last have come again. */
+const OVER_AT_MS = 17_000;
+const PLACES_TRIED = 60;
+
+interface Rule {
+  readonly targets: readonly string[];
+  /** Two strikes at one target never overlap in one layer: what ends the one would end the other. */
+  readonly layer: 'process' | 'wire' | 'server';
+  readonly forMs: readonly [number, number];
+  readonly size: readonly [number, number];
+  /** How many of a run's strikes at most. */
+  readonly most: number;
+}
+
+const RULES: Readonly<Record<StrikeKind, Rule>> = {
+  kill: { targets: WORKERS, layer: 'process', forMs: [100, 1_500], size: [0, 0], most: 4 },
+  // Members are given up after 10 s.
+  zombie: { targets: [...WRITERS, ...REPLICAS], layer: 'process', forMs: [10_500, 12_000], size: [0, 0], most: 1 },
+  cut: { targets: WORKERS, layer: 'wire', forMs: [50, 2_500], size: [0, 0], most: 3 },
+  'lost-answer': { targets: WORKERS, layer: 'wire', forMs: [1_000, 3_000], size: [0, 1], most: 4 },
+  delay: { targets: WORKERS, layer: 'wire', forMs: [500, 3_000], size: [5, 120], most: 3 },
+  'half-open': { targets: WORKERS, layer: 'wire', forMs: [1_000, 5_000], size: [0, 0], most: 2 },
+  'database-kill': { targets: ['database'], layer: 'server', forMs: [100, 1_500], size: [0, 0], most: 2 },
+  rebalances: { targets: [VISITOR], layer: 'process', forMs: [3_000, 4_500], size: [2, 4], most: 2 },
+  'clock-jump': { targets: WORKERS, layer: 'process', forMs: [1_000, 5_000], size: [-7_200_000, 7_200_000], most: 2 },
+};
+
+/** What a strike must have for itself: those that name the same go one after the other, however late the machine makes them. */
+export function placeOf({ kind, target }: Pick<Strike, 'kind' | 'target'>): string {
+  return `${RULES[kind].layer} ${target}`;
+}
+
+/** The strikes that a seed means: each kind once where it finds room, then more of them. */
+export function schedule(seed: number): readonly Strike[] {
+  const random = new Random(seed, 'schedule');
+  const kinds = Object.keys(RULES) as StrikeKind[];
+  // The longest first, or they would find no room.
+  const wanted = kinds.sort((a, b) => RULES[b].forMs[1] - RULES[a].forMs[1]);
+  const strikes: Omit<Strike, 'number'>[] = [];
+  for (let tried = 0; strikes.length < STRIKES && tried < 10 * STRIKES; tried += 1) {
+    const kind = wanted[tried] ?? random.pick(kinds);
+    if (strikes.filter((strike) => strike.kind === kind).length >= RULES[kind].most) continue;
+    const strike = place(kind, strikes, random);
+    if (strike) strikes.push(strike);
+  }
+  return strikes.sort((a, b) => a.atMs - b.atMs).map((strike, index) => ({ number: index + 1, ...strike }));
+}
+
+function place(kind: StrikeKind, taken: readonly Omit<Strike, 'number'>[], random: Random): Omit<Strike, 'number'> | null {
+  const { targets, forMs: lasting, size } = RULES[kind];
+  for (let attempt = 0; attempt < PLACES_TRIED; attempt += 1) {
+    const forMs = random.between(...lasting);
+    const strike = {
+      kind,
+      target: random.pick(targets),
+      atMs: random.between(200, OVER_AT_MS - forMs),
+      forMs,
+      size: random.between(...size),
+    };
+    const meets = (other: Omit<Strike, 'number'>): boolean =>
+      placeOf(other) === placeOf(strike) &&
+      other.atMs < strike.atMs + forMs + SETTLED_MS &&
+      strike.atMs < other.atMs + other.forMs + SETTLED_MS;
+    if (!taken.some(meets)) return strike;
+  }
+  return null;
+}
+
+/** A process that has just come again is left alone until it works. */
+const SETTLED_MS = 1_500;
