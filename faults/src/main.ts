@@ -3,13 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { run, type RunResult } from './run/run.js';
-import { postgresServers } from './servers/postgres-servers.js';
-import { DRIVERS, type Driver, type Servers } from './servers/servers.js';
+import { DRIVERS, type Driver } from './servers/servers.js';
 import { hasFailed, summarize } from './summary.js';
 
 const USAGE = `npm run faults -- [--runs N] [--seed S] [--driver ${DRIVERS.join('|')}] [--json] [--keep]`;
-
-const SERVERS: Readonly<Record<Driver, (folder: string) => Promise<Servers>>> = { postgres: postgresServers };
 
 interface Settings {
   readonly runs: number;
@@ -32,7 +29,7 @@ async function main(): Promise<number> {
   const results: RunResult[] = [];
   for (let each = seed; each < seed + runs; each += 1) {
     const folder = await mkdtemp(path.join(tmpdir(), `kappa-faults-${driver}-${each}-`));
-    const result = await run(each, folder, SERVERS[driver]);
+    const result = await run(each, folder, driver);
     results.push(result);
     tell(driver, result, folder);
     if (!keep && !hasFailed(result)) await rm(folder, { recursive: true, force: true });

@@ -1,41 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import { schedule } from '../../faults/src/strikes/schedule.js';
+import { groupBy } from '../../faults/src/group-by.js';
+import { placeOf, schedule } from '../../faults/src/strikes/schedule.js';
 
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 
-describe('a schedule', () => {
+describe.each([
+  { driver: 'postgres' as const, kinds: 9 },
+  { driver: 'kafka' as const, kinds: 13 },
+])('a schedule on $driver', ({ driver, kinds }) => {
+  const all = SEEDS.map((seed) => schedule(seed, driver));
+
   it('is what its seed says', () => {
-    expect(schedule(7)).toEqual(schedule(7));
-    expect(schedule(7)).not.toEqual(schedule(8));
+    expect(schedule(7, driver)).toEqual(schedule(7, driver));
+    expect(schedule(7, driver)).not.toEqual(schedule(8, driver));
   });
 
   it('holds ten strikes or more of every seed, and all kinds over a few', () => {
-    for (const seed of SEEDS) expect(schedule(seed).length).toBeGreaterThanOrEqual(10);
-    expect(new Set(SEEDS.slice(0, 3).flatMap((seed) => schedule(seed).map(({ kind }) => kind))).size).toBe(9);
+    for (const strikes of all) expect(strikes.length).toBeGreaterThanOrEqual(10);
+    expect(new Set(all.slice(0, 3).flatMap((strikes) => strikes.map(({ kind }) => kind))).size).toBe(kinds);
   });
 
   it('is over in time, and stops a zombie for longer than a session lasts', () => {
-    for (const strike of SEEDS.flatMap(schedule)) {
+    for (const strike of all.flat()) {
       expect(strike.atMs + strike.forMs).toBeLessThanOrEqual(17_000);
       if (strike.kind === 'zombie') expect(strike.forMs).toBeGreaterThan(10_000);
     }
   });
 
-  it('lets no strike at a process end another one at it', () => {
-    const process = ['kill', 'zombie', 'rebalances', 'clock-jump'];
-    for (const seed of SEEDS) {
-      const strikes = schedule(seed);
-      for (const [index, one] of strikes.entries()) {
-        const beside = strikes
-          .slice(index + 1)
-          .filter(
-            (other) =>
-              other.target === one.target &&
-              process.includes(other.kind) === process.includes(one.kind) &&
-              other.atMs < one.atMs + one.forMs,
-          );
-        expect(beside).toEqual([]);
-      }
-    }
+  it('lets no strike end another one at the same place', () => {
+    for (const strikes of all)
+      for (const own of groupBy(strikes, placeOf).values())
+        for (const [index, { atMs }] of own.entries()) {
+          const before = own[index - 1];
+          if (before) expect(atMs).toBeGreaterThan(before.atMs + before.forMs);
+        }
+  });
+
+  it('strikes one broker at a time', () => {
+    const kills = all.map((strikes) => strikes.filter(({ kind }) => kind === 'broker-kill'));
+    for (const own of kills) expect(new Set(own.map(placeOf)).size).toBeLessThanOrEqual(1);
   });
 });

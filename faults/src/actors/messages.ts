@@ -22,6 +22,8 @@ export interface Part {
   readonly seed: number;
   readonly folder: string;
   readonly databaseUrl: string;
+  /** Kafka carries the log when there are any. */
+  readonly brokers: readonly string[];
 }
 
 export const PART = 'KAPPA_FAULTS_PART';

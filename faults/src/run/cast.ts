@@ -1,6 +1,6 @@
 import { TcpProxy } from 'nest-kappa/testing';
 import type { Servers } from '../servers/servers.js';
-import { OPERATOR, REPLICAS, VISITOR, WRITERS } from '../strikes/schedule.js';
+import { BROKERS, OPERATOR, REPLICAS, VISITOR, WRITERS } from '../strikes/schedule.js';
 import { Member } from './member.js';
 
 const ROLES: readonly (readonly [name: string, role: string])[] = [
@@ -24,7 +24,8 @@ export class Cast {
     for (const [name, role] of ROLES) {
       const wire = await TcpProxy.start(servers.databaseUrl);
       wires.set(name, wire);
-      members.set(name, new Member(name, role, { part: { seed, folder, databaseUrl: wire.url }, problem }));
+      const part = { seed, folder, databaseUrl: wire.url, brokers: servers.kafka?.brokers ?? [] };
+      members.set(name, new Member(name, role, { part, problem }));
     }
     return new Cast(servers, members, wires);
   }
@@ -40,7 +41,8 @@ export class Cast {
   }
 
   wire(name: string): TcpProxy {
-    const wire = this.wires.get(name);
+    const broker = BROKERS.findIndex((each) => each === name);
+    const wire = broker < 0 ? this.wires.get(name) : this.servers.kafka?.wire(broker);
     if (!wire) throw new RangeError(`no wire leads to ${name}`);
     return wire;
   }

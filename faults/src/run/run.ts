@@ -7,7 +7,9 @@ import type { Evidence, Problem } from '../check/evidence.js';
 import { recoveryTimes } from '../check/recovery.js';
 import { machineTime } from '../clock.js';
 import { readStreams } from '../servers/read-streams.js';
-import type { Servers } from '../servers/servers.js';
+import { kafkaServers } from '../servers/kafka-servers.js';
+import { postgresServers } from '../servers/postgres-servers.js';
+import type { Driver, Servers } from '../servers/servers.js';
 import { OPERATOR, placeOf, REPLICAS, schedule, VISITOR, WRITERS } from '../strikes/schedule.js';
 import { strikeDown } from '../strikes/strike-down.js';
 import type { Strike, StrikeKind } from '../strikes/strike.js';
@@ -26,6 +28,11 @@ export interface RunResult {
   readonly seconds: number;
 }
 
+const SERVERS: Readonly<Record<Driver, (folder: string) => Promise<Servers>>> = {
+  postgres: postgresServers,
+  kafka: kafkaServers,
+};
+
 /** Appends after the last strike, so that its recovery is seen. */
 const AFTERGLOW_MS = 1_000;
 const FINISH_WITHIN_MS = 22_000;
@@ -33,13 +40,13 @@ const FINISH_WITHIN_MS = 22_000;
 const REST_WITHIN_MS = 20_000;
 
 /** The shop in its processes, the strikes that the seed means, then rest, then the check. */
-export async function run(seed: number, folder: string, open: (folder: string) => Promise<Servers>): Promise<RunResult> {
+export async function run(seed: number, folder: string, driver: Driver): Promise<RunResult> {
   const began = machineTime();
   await mkdir(folder, { recursive: true });
   const faults: string[] = [];
-  const strikes = schedule(seed);
+  const strikes = schedule(seed, driver);
   await writeFile(path.join(folder, 'schedule.json'), `${JSON.stringify(strikes, null, 2)}\n`);
-  const servers = await open(folder);
+  const servers = await SERVERS[driver](folder);
   const cast = await Cast.assemble(seed, folder, servers, (text) => faults.push(text));
   const observer = new Observer(servers.databaseUrl);
   try {
@@ -95,13 +102,16 @@ async function play(cast: Cast, observer: Observer, strikes: readonly Strike[], 
   async function carryOut(strike: Strike, before: Promise<unknown> | undefined): Promise<void> {
     await pause(Math.max(0, start + strike.atMs - machineTime()));
     await before;
+    const coming: Promise<void>[] = [];
     try {
       await strikeDown(strike, {
         servers: cast.servers,
         member: (name) => cast.member(name),
         wire: (name) => cast.wire(name),
+        comesAgain: (ready) => coming.push(ready),
         over: ({ kind }, struck) => struck && over.push({ kind, overAt: machineTime() }),
       });
+      await Promise.all(coming);
     } catch (error) {
       faults.push(`strike ${strike.number} (${strike.kind}): ${String(error)}`);
     }

@@ -9,6 +9,7 @@ export async function postgresServers(folder: string): Promise<Servers> {
   return {
     driver: 'postgres',
     databaseUrl: postgres.url,
+    kafka: null,
     killDatabase: () => postgres.kill(),
     restartDatabase: () => postgres.restart(),
     readTopics: () => readStreams(postgres.url),

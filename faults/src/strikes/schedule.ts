@@ -1,4 +1,5 @@
 import { Random } from '../random.js';
+import type { Driver } from '../servers/servers.js';
 import type { Strike, StrikeKind } from './strike.js';
 
 /** The processes of a run: who may be struck, and how. */
@@ -6,18 +7,23 @@ export const WRITERS = ['writer-1', 'writer-2'] as const;
 export const REPLICAS = ['replica-1', 'replica-2'] as const;
 export const OPERATOR = 'operator';
 export const VISITOR = 'visitor';
+/** One of three. */
+export const BROKERS = ['broker-0', 'broker-1', 'broker-2'] as const;
 const WORKERS = [...WRITERS, ...REPLICAS, OPERATOR];
 
-/** Strikes of a run. */
-const STRIKES = 14;
+/** Strikes of a run at most. */
+const STRIKES = 16;
 /** All is healed by then; processes that were killed last have come again. */
 const OVER_AT_MS = 17_000;
 const PLACES_TRIED = 60;
 
 interface Rule {
   readonly targets: readonly string[];
-  /** Two strikes at one target never overlap in one layer: what ends the one would end the other. */
-  readonly layer: 'process' | 'wire' | 'server';
+  /**
+   * Two strikes at one target never overlap in one layer: what ends the one would end the other. Of all servers of a layer only
+   * one is struck at a time: a cluster outlives one broker of three, not two.
+   */
+  readonly layer: 'process' | 'wire' | 'database' | 'cluster';
   readonly forMs: readonly [number, number];
   readonly size: readonly [number, number];
   /** How many of a run's strikes at most. */
@@ -26,28 +32,46 @@ interface Rule {
 
 const RULES: Readonly<Record<StrikeKind, Rule>> = {
   kill: { targets: WORKERS, layer: 'process', forMs: [100, 1_500], size: [0, 0], most: 4 },
-  // Members are given up after 10 s.
-  zombie: { targets: [...WRITERS, ...REPLICAS], layer: 'process', forMs: [10_500, 12_000], size: [0, 0], most: 1 },
+  // Members are given up after 10 s. Replicas come twice: it is they who believe in what they own.
+  zombie: {
+    targets: [...WRITERS, ...REPLICAS, ...REPLICAS, OPERATOR],
+    layer: 'process',
+    forMs: [10_500, 12_000],
+    size: [60, 200],
+    most: 2,
+  },
   cut: { targets: WORKERS, layer: 'wire', forMs: [50, 2_500], size: [0, 0], most: 3 },
   'lost-answer': { targets: WORKERS, layer: 'wire', forMs: [1_000, 3_000], size: [0, 1], most: 4 },
   delay: { targets: WORKERS, layer: 'wire', forMs: [500, 3_000], size: [5, 120], most: 3 },
   'half-open': { targets: WORKERS, layer: 'wire', forMs: [1_000, 5_000], size: [0, 0], most: 2 },
-  'database-kill': { targets: ['database'], layer: 'server', forMs: [100, 1_500], size: [0, 0], most: 2 },
+  'database-kill': { targets: ['database'], layer: 'database', forMs: [100, 1_500], size: [0, 0], most: 2 },
   rebalances: { targets: [VISITOR], layer: 'process', forMs: [3_000, 4_500], size: [2, 4], most: 2 },
   'clock-jump': { targets: WORKERS, layer: 'process', forMs: [1_000, 5_000], size: [-7_200_000, 7_200_000], most: 2 },
+  'broker-kill': { targets: BROKERS, layer: 'cluster', forMs: [500, 3_000], size: [0, 0], most: 2 },
+  'broker-cut': { targets: BROKERS, layer: 'wire', forMs: [50, 2_500], size: [0, 0], most: 2 },
+  'broker-delay': { targets: BROKERS, layer: 'wire', forMs: [500, 3_000], size: [5, 120], most: 2 },
+  'broker-half-open': { targets: BROKERS, layer: 'wire', forMs: [1_000, 5_000], size: [0, 0], most: 2 },
+};
+
+/** What can be struck where no broker is. */
+const KINDS = Object.keys(RULES) as StrikeKind[];
+const KINDS_OF: Readonly<Record<Driver, readonly StrikeKind[]>> = {
+  postgres: KINDS.filter((kind) => RULES[kind].targets !== BROKERS),
+  kafka: KINDS,
 };
 
 /** What a strike must have for itself: those that name the same go one after the other, however late the machine makes them. */
 export function placeOf({ kind, target }: Pick<Strike, 'kind' | 'target'>): string {
-  return `${RULES[kind].layer} ${target}`;
+  const { layer } = RULES[kind];
+  return layer === 'cluster' ? layer : `${layer} ${target}`;
 }
 
 /** The strikes that a seed means: each kind once where it finds room, then more of them. */
-export function schedule(seed: number): readonly Strike[] {
-  const random = new Random(seed, 'schedule');
-  const kinds = Object.keys(RULES) as StrikeKind[];
+export function schedule(seed: number, driver: Driver): readonly Strike[] {
+  const random = new Random(seed, driver, 'schedule');
+  const kinds = KINDS_OF[driver];
   // The longest first, or they would find no room.
-  const wanted = kinds.sort((a, b) => RULES[b].forMs[1] - RULES[a].forMs[1]);
+  const wanted = kinds.toSorted((a, b) => RULES[b].forMs[1] - RULES[a].forMs[1]);
   const strikes: Omit<Strike, 'number'>[] = [];
   for (let tried = 0; strikes.length < STRIKES && tried < 10 * STRIKES; tried += 1) {
     const kind = wanted[tried] ?? random.pick(kinds);
