@@ -81,11 +81,20 @@ export class TcpProxy {
     this.#delayMs = ms;
   }
 
-  /** New connections pass again, and at once; no answer is lost any more. */
+  /**
+   * Nothing passes and nothing is lost: what is sent meanwhile arrives after `heal`, however late, as it does after an
+   * interruption that TCP outlasts.
+   */
+  hold(): void {
+    this.#delayMs = Infinity;
+  }
+
+  /** New connections pass again, all pieces at once; what was held arrives; no answer is lost any more. */
   heal(): void {
     this.#refusing = false;
     this.#delayMs = 0;
     this.#trap = null;
+    for (const link of this.#links) link.release();
   }
 
   /**
@@ -131,6 +140,7 @@ interface LinkRules {
 class Link {
   silent = false;
   #trap: Trap | null = null;
+  readonly #lanes: readonly Lane[];
 
   constructor(
     private readonly client: Socket,
@@ -148,6 +158,7 @@ class Link {
     const isSilent = (): boolean => this.silent;
     const toServer = new Lane(server, isSilent);
     const toClient = new Lane(client, isSilent);
+    this.#lanes = [toServer, toClient];
     client.on('data', (chunk: Buffer) => {
       this.#trap ??= rules.trapFor(chunk);
       toServer.pass(chunk, rules.delayMs());
@@ -166,20 +177,24 @@ class Link {
     this.client.destroy();
     this.server.destroy();
   }
+
+  release(): void {
+    for (const lane of this.#lanes) lane.release();
+  }
 }
 
 /** One direction of a connection. What is delayed stays in order, also when the delay ends: bytes never overtake others. */
 class Lane {
-  readonly #waiting: { readonly chunk: Buffer; readonly dueAt: number }[] = [];
-  #timer: NodeJS.Timeout | null = null;
+  #waiting: { readonly chunk: Buffer; readonly dueAt: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly to: Socket,
     private readonly isSilent: () => boolean,
   ) {
     to.once('close', () => {
-      if (this.#timer) clearTimeout(this.#timer);
-      this.#waiting.length = 0;
+      clearTimeout(this.#timer);
+      this.#waiting = [];
     });
   }
 
@@ -190,17 +205,29 @@ class Lane {
       return;
     }
     this.#waiting.push({ chunk, dueAt: performance.now() + delayMs });
-    this.#timer ??= setTimeout(() => this.#release(), delayMs);
+    if (this.#waiting.length === 1) this.#passLater();
   }
 
-  #release(): void {
-    this.#timer = null;
+  /** What was to wait for ever is due now. */
+  release(): void {
     const now = performance.now();
-    while (this.#waiting[0] && this.#waiting[0].dueAt <= now) {
-      const { chunk } = this.#waiting.shift() as { readonly chunk: Buffer };
-      if (!this.isSilent()) this.to.write(chunk);
+    this.#waiting = this.#waiting.map(({ chunk, dueAt }) => ({ chunk, dueAt: dueAt === Infinity ? now : dueAt }));
+    this.#passDue();
+  }
+
+  #passDue(): void {
+    const now = performance.now();
+    for (let first = this.#waiting[0]; first && first.dueAt <= now; first = this.#waiting[0]) {
+      this.#waiting.shift();
+      if (!this.isSilent()) this.to.write(first.chunk);
     }
-    const next = this.#waiting[0];
-    if (next) this.#timer = setTimeout(() => this.#release(), Math.max(1, next.dueAt - now));
+    this.#passLater();
+  }
+
+  #passLater(): void {
+    clearTimeout(this.#timer);
+    const first = this.#waiting[0];
+    if (!first || first.dueAt === Infinity) return;
+    this.#timer = setTimeout(() => this.#passDue(), Math.max(1, first.dueAt - performance.now()));
   }
 }

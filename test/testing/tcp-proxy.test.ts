@@ -47,6 +47,19 @@ it('lets no bytes overtake others when a delay ends', async () => {
   expect(await echoed(18)).toBe('first second third');
 });
 
+it('holds what is sent, loses nothing of it, and passes it on in order when it is healed', async () => {
+  proxy.delay(30);
+  client.write('slow ');
+  await new Promise(setImmediate);
+  proxy.hold();
+  client.write('held ');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(client.readableLength).toBe(0);
+  proxy.heal();
+  client.write('after');
+  expect(await echoed(15)).toBe('slow held after');
+});
+
 it('passes nothing on half-open connections until they are cut, and everything on new ones', async () => {
   client.write('before');
   expect(await echoed(6)).toBe('before');

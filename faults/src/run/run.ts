@@ -10,7 +10,7 @@ import { readStreams } from '../servers/read-streams.js';
 import { kafkaServers } from '../servers/kafka-servers.js';
 import { postgresServers } from '../servers/postgres-servers.js';
 import type { Driver, Servers } from '../servers/servers.js';
-import { OPERATOR, placeOf, REPLICAS, schedule, VISITOR, WRITERS } from '../strikes/schedule.js';
+import { OPERATOR, placesOf, REPLICAS, schedule, VISITOR, WRITERS } from '../strikes/schedule.js';
 import { strikeDown } from '../strikes/strike-down.js';
 import type { Strike, StrikeKind } from '../strikes/strike.js';
 import { Cast } from './cast.js';
@@ -91,17 +91,21 @@ async function play(cast: Cast, observer: Observer, strikes: readonly Strike[], 
   const places = new Map<string, Promise<unknown>>();
   await Promise.all(
     strikes.map((strike) => {
-      const carried = carryOut(strike, places.get(placeOf(strike)));
-      places.set(placeOf(strike), carried);
+      const own = placesOf(strike);
+      const carried = carryOut(
+        strike,
+        own.flatMap((place) => places.get(place) ?? []),
+      );
+      for (const place of own) places.set(place, carried);
       return carried;
     }),
   );
   await pause(AFTERGLOW_MS);
   return over;
 
-  async function carryOut(strike: Strike, before: Promise<unknown> | undefined): Promise<void> {
+  async function carryOut(strike: Strike, before: readonly Promise<unknown>[]): Promise<void> {
     await pause(Math.max(0, start + strike.atMs - machineTime()));
-    await before;
+    await Promise.all(before);
     const coming: Promise<void>[] = [];
     try {
       await strikeDown(strike, {

@@ -20,10 +20,10 @@ const PLACES_TRIED = 60;
 interface Rule {
   readonly targets: readonly string[];
   /**
-   * Two strikes at one target never overlap in one layer: what ends the one would end the other. Of all servers of a layer only
-   * one is struck at a time: a cluster outlives one broker of three, not two.
+   * Two strikes at one target never overlap in a layer: what ends the one would end the other. Of a cluster only one broker is
+   * struck at a time: it outlives one of three, not two.
    */
-  readonly layer: 'process' | 'wire' | 'database' | 'cluster';
+  readonly layers: readonly ('process' | 'wire' | 'database' | 'cluster')[];
   readonly forMs: readonly [number, number];
   readonly size: readonly [number, number];
   /** How many of a run's strikes at most. */
@@ -31,26 +31,28 @@ interface Rule {
 }
 
 const RULES: Readonly<Record<StrikeKind, Rule>> = {
-  kill: { targets: WORKERS, layer: 'process', forMs: [100, 1_500], size: [0, 0], most: 4 },
+  kill: { targets: WORKERS, layers: ['process'], forMs: [100, 1_500], size: [0, 0], most: 4 },
   // Members are given up after 10 s. Replicas come twice: it is they who believe in what they own.
   zombie: {
     targets: [...WRITERS, ...REPLICAS, ...REPLICAS, OPERATOR],
-    layer: 'process',
+    layers: ['process', 'wire'],
     forMs: [10_500, 12_000],
     size: [60, 200],
     most: 2,
   },
-  cut: { targets: WORKERS, layer: 'wire', forMs: [50, 2_500], size: [0, 0], most: 3 },
-  'lost-answer': { targets: WORKERS, layer: 'wire', forMs: [1_000, 3_000], size: [0, 1], most: 4 },
-  delay: { targets: WORKERS, layer: 'wire', forMs: [500, 3_000], size: [5, 120], most: 3 },
-  'half-open': { targets: WORKERS, layer: 'wire', forMs: [1_000, 5_000], size: [0, 0], most: 2 },
-  'database-kill': { targets: ['database'], layer: 'database', forMs: [100, 1_500], size: [0, 0], most: 2 },
-  rebalances: { targets: [VISITOR], layer: 'process', forMs: [3_000, 4_500], size: [2, 4], most: 2 },
-  'clock-jump': { targets: WORKERS, layer: 'process', forMs: [1_000, 5_000], size: [-7_200_000, 7_200_000], most: 2 },
-  'broker-kill': { targets: BROKERS, layer: 'cluster', forMs: [500, 3_000], size: [0, 0], most: 2 },
-  'broker-cut': { targets: BROKERS, layer: 'wire', forMs: [50, 2_500], size: [0, 0], most: 2 },
-  'broker-delay': { targets: BROKERS, layer: 'wire', forMs: [500, 3_000], size: [5, 120], most: 2 },
-  'broker-half-open': { targets: BROKERS, layer: 'wire', forMs: [1_000, 5_000], size: [0, 0], most: 2 },
+  cut: { targets: WORKERS, layers: ['wire'], forMs: [50, 2_500], size: [0, 0], most: 3 },
+  'lost-answer': { targets: WORKERS, layers: ['wire'], forMs: [1_000, 3_000], size: [0, 1], most: 4 },
+  delay: { targets: WORKERS, layers: ['wire'], forMs: [500, 3_000], size: [5, 120], most: 3 },
+  stall: { targets: WORKERS, layers: ['wire'], forMs: [1_000, 12_000], size: [0, 0], most: 2 },
+  'half-open': { targets: WORKERS, layers: ['wire'], forMs: [1_000, 5_000], size: [0, 0], most: 2 },
+  'database-kill': { targets: ['database'], layers: ['database'], forMs: [100, 1_500], size: [0, 0], most: 2 },
+  rebalances: { targets: [VISITOR], layers: ['process'], forMs: [3_000, 4_500], size: [2, 4], most: 2 },
+  'clock-jump': { targets: WORKERS, layers: ['process'], forMs: [1_000, 5_000], size: [-7_200_000, 7_200_000], most: 2 },
+  'broker-kill': { targets: BROKERS, layers: ['cluster'], forMs: [500, 3_000], size: [0, 0], most: 2 },
+  'broker-cut': { targets: BROKERS, layers: ['wire'], forMs: [50, 2_500], size: [0, 0], most: 2 },
+  'broker-delay': { targets: BROKERS, layers: ['wire'], forMs: [500, 3_000], size: [5, 120], most: 2 },
+  'broker-stall': { targets: BROKERS, layers: ['wire'], forMs: [500, 4_000], size: [0, 0], most: 2 },
+  'broker-half-open': { targets: BROKERS, layers: ['wire'], forMs: [1_000, 5_000], size: [0, 0], most: 2 },
 };
 
 /** What can be struck where no broker is. */
@@ -61,9 +63,8 @@ const KINDS_OF: Readonly<Record<Driver, readonly StrikeKind[]>> = {
 };
 
 /** What a strike must have for itself: those that name the same go one after the other, however late the machine makes them. */
-export function placeOf({ kind, target }: Pick<Strike, 'kind' | 'target'>): string {
-  const { layer } = RULES[kind];
-  return layer === 'cluster' ? layer : `${layer} ${target}`;
+export function placesOf({ kind, target }: Pick<Strike, 'kind' | 'target'>): readonly string[] {
+  return RULES[kind].layers.map((layer) => (layer === 'cluster' ? layer : `${layer} ${target}`));
 }
 
 /** The strikes that a seed means: each kind once where it finds room, then more of them. */
@@ -94,7 +95,7 @@ function place(kind: StrikeKind, taken: readonly Omit<Strike, 'number'>[], rando
       size: random.between(...size),
     };
     const meets = (other: Omit<Strike, 'number'>): boolean =>
-      placeOf(other) === placeOf(strike) &&
+      placesOf(other).some((place) => placesOf(strike).includes(place)) &&
       other.atMs < strike.atMs + forMs + SETTLED_MS &&
       strike.atMs < other.atMs + other.forMs + SETTLED_MS;
     if (!taken.some(meets)) return strike;

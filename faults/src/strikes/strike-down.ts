@@ -49,6 +49,9 @@ async function carriedOut(strike: Strike, struck: Struck): Promise<boolean> {
     case 'delay':
     case 'broker-delay':
       return withWire(struck.wire(target), forMs, (wire) => wire.delay(size));
+    case 'stall':
+    case 'broker-stall':
+      return withWire(struck.wire(target), forMs, (wire) => wire.hold());
     case 'half-open':
     case 'broker-half-open':
       return withWire(struck.wire(target), forMs, (wire) => wire.halfOpen());
@@ -69,13 +72,14 @@ async function strikeMember({ kind, target, forMs, size }: Strike, member: Membe
       struck.comesAgain(pause(forMs).then(() => member.start()));
       return true;
     case 'zombie':
-      // Slowed down, it is nearly always in the middle of something when it is stopped; what was on its way to it waits there.
+      // Slowed down, it is nearly always in the middle of something when it is stopped; what is on its way arrives when it goes on.
       struck.wire(target).delay(size);
       await pause(SLOW_BEFORE_STOP_MS);
+      struck.wire(target).hold();
       member.signal('SIGSTOP');
-      struck.wire(target).delay(0);
       await pause(forMs);
       member.signal('SIGCONT');
+      struck.wire(target).heal();
       return true;
     case 'rebalances': {
       const gone = member.said('gone');

@@ -10,6 +10,8 @@ export type StrikeKind =
   | 'lost-answer'
   /** What a process sends and receives is late. */
   | 'delay'
+  /** Nothing passes for a while, and nothing is lost: what a process sent arrives late, perhaps after others took over from it. */
+  | 'stall'
   /** Connections that pass nothing, while both sides believe in them. */
   | 'half-open'
   /** PostgreSQL dies at once, and is started again. */
@@ -24,6 +26,8 @@ export type StrikeKind =
   | 'broker-cut'
   /** What goes between the processes and a broker is late. */
   | 'broker-delay'
+  /** Nothing passes between the processes and a broker for a while, and nothing is lost. */
+  | 'broker-stall'
   /** Connections to a broker that pass nothing, while both sides believe in them. */
   | 'broker-half-open';
 
