@@ -83,6 +83,10 @@ export type {
   SwapResult,
   VerifyResult,
 } from './modules/projections/operations.js';
+export { RelayOperations } from './modules/aggregates/relay/relay-operations.js';
+export type { RelayLag } from './modules/aggregates/relay/relay-status.js';
+export type { RelayDifference, RelayVerification } from './modules/aggregates/relay/relay-verify.js';
+export type { LogContext, LogDriver } from './log/log-driver.js';
 export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } from './modules/projections/build.js';
 
 export { Database } from './database/database.js';

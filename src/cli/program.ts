@@ -4,6 +4,7 @@ import type { CommandContext, GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
 import { addProjectionCommands } from './commands/projections.js';
+import { addRelayCommands } from './commands/relay.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStreamCommands } from './commands/streams.js';
 import { addTopicCommands } from './commands/topics.js';
@@ -22,6 +23,7 @@ const GROUPS: readonly AddCommands[] = [
   addStreamCommands,
   addEventCommands,
   addProjectionCommands,
+  addRelayCommands,
   addDatabaseCommands,
 ];
 

@@ -7,10 +7,12 @@ import { Migrator } from '../database/migrator.js';
 import { jsonCodec } from '../kernel/codec.js';
 import { KappaError } from '../kernel/errors.js';
 import type { EventLog } from '../log/event-log.js';
-import { PostgresLog } from '../log/postgres/postgres-log.js';
+import type { PostgresLog } from '../log/postgres/postgres-log.js';
+import { RelayOperations } from '../modules/aggregates/relay/relay-operations.js';
 import type { ResolvedDefinitions } from '../modules/kappa/definitions-check.js';
 import type { KappaConfig } from '../modules/kappa/kappa-options.js';
 import { kappaMigrations } from '../modules/kappa/migrations.js';
+import { createTopics, openLog } from '../modules/kappa/open-log.js';
 import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-check.js';
 import { StopStack } from '../modules/kappa/stop-stack.js';
 import { BuildStore } from '../modules/projections/build-store.js';
@@ -28,6 +30,8 @@ export interface SessionNeeds {
   readonly anySchema?: boolean;
   /** Even the embedded database may be missing; it is made then. */
   readonly create?: boolean;
+  /** False: asks the database alone, so that it does not matter whether Kafka is there. Default true. */
+  readonly log?: boolean;
 }
 
 /** What a command works with. Nothing of the application runs in it. */
@@ -41,7 +45,10 @@ export interface Session {
   readonly database: Database;
   readonly migrator: Migrator;
   readonly log: EventLog;
+  /** What aggregates append to: the log itself where PostgreSQL carries it. */
+  readonly outbox: PostgresLog;
   readonly operations: ProjectionOperations;
+  readonly relays: RelayOperations;
   close(): Promise<void>;
 }
 
@@ -93,13 +100,18 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
   if (opening.write && named.migrate === 'auto') await migrator.migrate();
   else if (!opening.anySchema && !opening.create) await migrator.check();
 
-  const log = new PostgresLog(database, { maxRecordBytes: options.log.maxRecordBytes, retentionIntervalMs: 0 });
-  stops.add(() => log.stop());
-  if (opening.write)
-    for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
+  const opened = openLog({ options, database, logger, retains: false });
+  const { log, outbox } = opened;
+  stops.add(() => outbox.stop());
+  if (log !== outbox && opening.log !== false) {
+    stops.add(() => log.stop());
+    await log.start();
+  }
+  if (opening.write) await createTopics(opened, definitions);
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
   const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });
+  const relays = new RelayOperations({ database, outbox, log });
   const embedded = named.url === null;
   const place = embedded ? `${whereOf(url)} in ${path.resolve(named.dataDir)}` : whereOf(url);
   return {
@@ -111,7 +123,9 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     database,
     migrator,
     log,
+    outbox,
     operations,
+    relays,
     close: () => stops.run(),
   };
 }

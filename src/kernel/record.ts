@@ -21,11 +21,19 @@ export interface LogRecord extends NewRecord {
   readonly timestampUs: number;
 }
 
+/** Header of a relayed record: its log offset, which is that of its row in the outbox. */
+export const LOG_OFFSET_HEADER = 'kappa-offset';
+
 const PER_RECORD_BYTES = 64;
 
-/** The size of a record as limits count it: key, value and headers in bytes, and a fixed overhead. */
+/**
+ * The size of a record as limits count it: key, value and headers in bytes, and a fixed overhead. The header that the relay adds
+ * is part of that overhead: a record that was let in by the limit must not be refused by it later.
+ */
 export function recordBytes(record: Pick<NewRecord, 'key' | 'value' | 'headers'>): number {
   let bytes = PER_RECORD_BYTES + (record.value?.byteLength ?? 0) + (record.key === null ? 0 : Buffer.byteLength(record.key));
-  for (const name in record.headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(record.headers[name] ?? '') + 2;
+  for (const name in record.headers) {
+    if (name !== LOG_OFFSET_HEADER) bytes += Buffer.byteLength(name) + Buffer.byteLength(record.headers[name] ?? '') + 2;
+  }
   return bytes;
 }

@@ -17,6 +17,8 @@ export interface TopicOptions<Es extends readonly AnyEvent[]> {
   readonly events: Es;
   /** Default: kept for ever. A topic that an aggregate writes to must be kept for ever. */
   readonly retention?: Retention;
+  /** Of each key the newest record is kept, older ones may go. Default false; Kafka alone can. Not for a topic that an aggregate writes to. */
+  readonly compaction?: boolean;
 }
 
 /** A topic: a named, partitioned, append-only sequence of records. Made by {@link topic}. */
@@ -25,6 +27,7 @@ export interface Topic<E extends AnyEvent> {
   readonly partitions: number;
   readonly events: readonly E[];
   readonly retention: Retention | null;
+  readonly compaction: boolean;
 }
 
 export type AnyTopic = Topic<AnyEvent>;
@@ -56,6 +59,7 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
     partitions,
     events: Object.freeze([...options.events]),
     retention: options.retention ? Object.freeze({ ...options.retention }) : null,
+    compaction: options.compaction ?? false,
   });
 }
 

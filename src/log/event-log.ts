@@ -23,8 +23,11 @@ export interface EventLog {
   identity(): Promise<LogIdentity>;
 
   /**
-   * Creates the topic, or confirms that it stands as specified.
-   * @throws KAPPA_TOPIC_MISMATCH when it exists with another number of partitions; retention is changed as specified.
+   * Creates the topic, or confirms that it stands as specified. Another retention is brought about where topics are this log's
+   * own (memory, postgres); where they are governed elsewhere (Kafka), what differs is reported in `differences` and changed by
+   * nobody here.
+   * @throws KAPPA_TOPIC_MISMATCH when it exists with another number of partitions; KAPPA_UNSUPPORTED for a compaction that this
+   *         log cannot give.
    */
   createTopic(spec: TopicSpec): Promise<TopicDescription>;
   describeTopic(name: TopicName): Promise<TopicDescription | null>;
@@ -73,16 +76,27 @@ export interface TopicSpec {
   readonly partitions: number;
   /** Null: for ever. */
   readonly retention: Retention | null;
+  /** Of each key the newest record is kept, older ones may go. Default false. */
+  readonly compaction?: boolean;
 }
 
 export interface TopicDescription extends TopicSpec {
   /** Another value when the topic was deleted and created again: checkpoints of the former do not count. */
   readonly incarnation: string;
+  /** Where the topic stands otherwise than it was specified; left out where it does not, or nothing was specified. */
+  readonly differences?: readonly TopicDifference[];
+}
+
+export interface TopicDifference {
+  /** `retention.ms`, `cleanup.policy`, `replication factor` …, as the log calls it. */
+  readonly setting: string;
+  readonly declared: string;
+  readonly actual: string;
 }
 
 export interface PartitionOffsets {
   readonly partition: number;
-  /** The first offset that is still there; equals `end` in an empty partition. */
+  /** The first offset that is still there; equals `end` in a partition that never held anything. */
   readonly begin: Offset;
   /** The next offset: one past the last that was given (Kafka's high watermark). */
   readonly end: Offset;

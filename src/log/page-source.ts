@@ -32,6 +32,11 @@ export interface Page {
   readonly end: Offset;
   /** Of the range wished for, from its start on and without gaps in what is there. */
   readonly records: readonly LogRecord[];
+  /**
+   * All before it was scanned. Left out where a page is a snapshot: up to its last record then, or the whole range when there is
+   * none. A log with records that are no reader's business (markers, aborted ones) says how far it came.
+   */
+  readonly scanned?: Offset;
 }
 
 /**
@@ -51,6 +56,7 @@ export function provenNext(wish: PageWish, page: Page): Offset {
       },
     );
   }
+  if (page.scanned !== undefined) return page.scanned;
   const last = page.records.at(-1);
   if (last) return (last.offset + 1) as Offset;
   return Math.min(page.end, wish.to ?? page.end) as Offset;

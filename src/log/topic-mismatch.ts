@@ -12,3 +12,16 @@ export function topicMismatch(spec: TopicSpec, partitions: number): KappaError {
     },
   );
 }
+
+/** Only Kafka compacts. */
+export function assertNoCompaction(spec: TopicSpec, driver: string): void {
+  if (!spec.compaction) return;
+  throw new KappaError(
+    'KAPPA_UNSUPPORTED',
+    `topic ${spec.name} is declared with compaction, which the ${driver} log does not have`,
+    {
+      facts: { topic: spec.name, driver },
+      nextStep: 'Leave compaction out, or let Kafka carry the log.',
+    },
+  );
+}

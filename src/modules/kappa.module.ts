@@ -9,6 +9,7 @@ import {
 import { Database } from '../database/database.js';
 import { KappaError } from '../kernel/errors.js';
 import { Commands } from './aggregates/command.js';
+import { RelayOperations } from './aggregates/relay/relay-operations.js';
 import { KappaFeature, KappaHost, KappaSettings } from './kappa/kappa-host.js';
 import type { KappaDefinitions, KappaOptions } from './kappa/kappa-options.js';
 import { lateBound } from './kappa/late-bound.js';
@@ -41,19 +42,24 @@ export interface KappaAsyncOptions {
       inject: [KappaHost],
     },
     {
+      provide: RelayOperations,
+      useFactory: (host: KappaHost) => lateBound(RelayOperations, () => host.runtime.relays),
+      inject: [KappaHost],
+    },
+    {
       provide: Database,
       useFactory: (host: KappaHost) => lateBound(Database, () => host.runtime.database),
       inject: [KappaHost],
     },
   ],
-  exports: [Commands, ProjectionOperations, Database, ServingModule],
+  exports: [Commands, ProjectionOperations, RelayOperations, Database, ServingModule],
 })
 class KappaHostModule {}
 
 /**
  * Event sourcing in a Nest application: `KappaModule.forRoot()` once, in the AppModule; `KappaModule.forFeature({ aggregates,
- * projections })` in each module that declares some. Both give `Commands`, `ProjectionOperations` and `Database`; forFeature
- * gives the readers of its projections (`@InjectReader(Fines)`).
+ * projections })` in each module that declares some. Both give `Commands`, `ProjectionOperations`, `RelayOperations` and
+ * `Database`; forFeature gives the readers of its projections (`@InjectReader(Fines)`).
  *
  * Call `app.enableShutdownHooks()`, so that a signal ends the work in order: engines finish their batch, commands under way end,
  * then connections close.

@@ -36,6 +36,7 @@ export type {
   PollOptions,
   ReadOptions,
   TopicDescription,
+  TopicDifference,
   TopicSpec,
 } from '../log/event-log.js';
 export { DEFAULT_MAX_RECORD_BYTES } from '../log/event-log.js';

@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.js';
-import { NOWHERE, partitionKey, type Position } from '../kernel/position.js';
+import { NOWHERE, type Position } from '../kernel/position.js';
 import type { EventLog } from '../log/event-log.js';
 import type { Inject } from '../modules/aggregates/aggregate.js';
 import type { Commands } from '../modules/aggregates/command.js';
@@ -83,12 +83,8 @@ async function caughtUp(runtime: KappaRuntime, timeoutMs: number): Promise<void>
   const byName = new Map(projections.map((projection) => [projection.name, projection]));
   await Promise.all(
     [...byName.values()].map(async (projection) => {
-      const ends: Position[] = await Promise.all(projection.from.map(({ name }) => endOf(runtime.log, name)));
+      const ends: Position[] = await Promise.all(projection.from.map(({ name }) => runtime.end(name)));
       await runtime.reader(projection).waitFor(Object.assign({}, NOWHERE, ...ends) as Position, { timeoutMs });
     }),
   );
-}
-
-async function endOf(log: EventLog, topic: Parameters<EventLog['offsets']>[0]): Promise<Position> {
-  return Object.fromEntries((await log.offsets(topic)).map(({ partition, end }) => [partitionKey(topic, partition), end]));
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { aggregate, event, KappaError, projection, refuse, topic, type } from 'nest-kappa';
+import { MemoryLog } from '../../src/log/memory/memory-log.js';
 import { checkOptions } from '../../src/modules/kappa/options-check.js';
 import type { KappaConfig } from '../../src/modules/kappa/kappa-options.js';
 
@@ -53,8 +54,8 @@ describe('options', () => {
         poolSize: 10,
         connectTimeoutMs: 30_000,
       },
-      log: { maxRecordBytes: 921_600 },
-      run: { commands: true, projections: true, rest: true },
+      log: { driver: null, maxRecordBytes: 921_600 },
+      run: { commands: true, relay: true, projections: true, rest: true },
       projections: { rebuildMemoryMb: 256, standbyHours: 24, onChangedCode: 'rebuild' },
       commands: { stateCacheSize: 10_000, retries: 10 },
     });
@@ -126,10 +127,24 @@ describe('options', () => {
     expect(checkOptions({}, { ...production, DATABASE_URL: 'postgres://h/db' }).projections.onChangedCode).toBe('warn');
   });
 
+  it('take a log that is opened by a driver, and tell one that looks like it', () => {
+    const driver = { driver: 'memory', maxRecordBytes: 5_000, open: () => new MemoryLog() };
+    expect(checkOptions({ options: { log: driver } }, {}).log).toEqual({ driver, maxRecordBytes: 5_000 });
+    expect(problemsOf({ options: { log: { brokers: ['localhost:9092'] } } })).toEqual([
+      "log.brokers is unknown here; did you mean log: kafka({ brokers }), by kafka of 'nest-kappa/kafka'?",
+    ]);
+  });
+
   it('choose what a process does by code, else by KAPPA_RUN', () => {
-    expect(checkOptions({}, { KAPPA_RUN: 'commands, rest' }).run).toEqual({ commands: true, projections: false, rest: true });
+    expect(checkOptions({}, { KAPPA_RUN: 'commands, rest' }).run).toEqual({
+      commands: true,
+      relay: false,
+      projections: false,
+      rest: true,
+    });
     expect(checkOptions({ options: { run: { projections: true } } }, { KAPPA_RUN: 'commands' }).run).toEqual({
       commands: false,
+      relay: false,
       projections: true,
       rest: false,
     });

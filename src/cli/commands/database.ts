@@ -11,7 +11,7 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
     .description('apply the missing steps')
     .action((_: unknown, command: Command) =>
       run(command, async (context) => {
-        const { migrator, place, database } = await context.open({ create: true });
+        const { migrator, place, database } = await context.open({ create: true, log: false });
         const { out } = context;
         const applied = await migrator.migrate();
         out.answer({ database: place, schema: database.schema, applied }, () =>
@@ -30,7 +30,7 @@ export const addDatabaseCommands: AddCommands = (program, run) => {
     .description('which steps are applied')
     .action((_: unknown, command: Command) =>
       run(command, async (context) => {
-        const { migrator, place, database } = await context.open({ anySchema: true });
+        const { migrator, place, database } = await context.open({ anySchema: true, log: false });
         const { out } = context;
         const steps = await migrator.status();
         const pending = steps.filter(({ appliedAt }) => appliedAt === null).length;

@@ -40,7 +40,7 @@ async function readStream(context: CommandContext, aggregate: string, id: string
   const limit = options.limit === undefined ? DEFAULT_LIMIT : wholeNumber('--limit', options.limit);
   const after = options.after === undefined ? 0 : wholeNumber('--after', options.after, 0);
   const tenant = options.tenant ?? null;
-  const session = await context.open();
+  const session = await context.open({ log: false });
   const { out } = context;
   const records = await readStreamRecords(session.database, streamName({ tenant, aggregate, id }), after, limit + 1);
   if (records.length === 0 && after === 0) throw await noStream(session, tenant, aggregate, id);

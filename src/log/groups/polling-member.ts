@@ -1,32 +1,17 @@
-import { KappaError } from '../../kernel/errors.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
-import { partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
-import type { GroupMember, JoinOptions, LogBatch, PartitionOffsets, PollOptions } from '../event-log.js';
-import { provenNext, type PageSource, type PageWish } from '../page-source.js';
-import { DEFAULT_BATCH_BYTES, DEFAULT_BATCH_RECORDS } from '../read-partitions.js';
+import type { PartitionKey } from '../../kernel/position.js';
+import type { GroupMember, JoinOptions, LogBatch, PollOptions } from '../event-log.js';
 import type { GroupSeat, SeatRequest } from './group-seat.js';
+import { HeldPartitions, type HeldLog, type MemberTopic } from './held-partitions.js';
+import { memberLeft, pollsTwice } from './member-errors.js';
 import { planAssignment, type GroupState } from './plan-assignment.js';
 
 /** What a member needs of its log. */
-export interface MemberLog extends PageSource {
+export interface MemberLog extends HeldLog {
   takeSeat(request: SeatRequest): Promise<GroupSeat>;
-  offsets(topic: TopicName): Promise<readonly PartitionOffsets[]>;
-  committed(group: string): Promise<Position>;
 }
 
-export interface MemberTopic {
-  readonly name: TopicName;
-  readonly partitions: number;
-}
-
-interface Held {
-  readonly key: PartitionKey;
-  readonly topic: TopicName;
-  readonly partition: number;
-  next: Offset;
-}
-
-const DEFAULT_MAX_WAIT_MS = 1_000;
+export const DEFAULT_MAX_WAIT_MS = 1_000;
 /** Changes of the group that one poll follows; the next poll goes on. */
 const MAX_ROUNDS = 8;
 
@@ -35,7 +20,7 @@ const MAX_ROUNDS = 8;
  * one owner; everything that changes what is owned happens inside `poll`.
  */
 export class PollingMember implements GroupMember {
-  readonly #held = new Map<PartitionKey, Held>();
+  readonly #held: HeldPartitions;
   #numbers: readonly number[] = [];
   #seat: GroupSeat | null = null;
   #settled: GroupState | null = null;
@@ -43,7 +28,6 @@ export class PollingMember implements GroupMember {
   /** The poll under way. */
   #polling: Promise<unknown> | null = null;
   #lastPoll = performance.now();
-  #turn = 0;
   #left: Promise<void> | null = null;
   /** It has left, though the database may not know it yet: the seat is to run out. */
   #gone = false;
@@ -54,7 +38,9 @@ export class PollingMember implements GroupMember {
     private readonly topics: readonly MemberTopic[],
     private readonly options: JoinOptions,
     private readonly maxPollIntervalMs: number,
-  ) {}
+  ) {
+    this.#held = new HeldPartitions(log, topics, options);
+  }
 
   /** Takes the seat; partitions are assigned by the first poll. */
   async join(): Promise<void> {
@@ -67,7 +53,7 @@ export class PollingMember implements GroupMember {
   }
 
   get assignment(): readonly PartitionKey[] {
-    return [...this.#held.keys()];
+    return this.#held.keys;
   }
 
   async poll(options: PollOptions = {}): Promise<readonly LogBatch[]> {
@@ -85,18 +71,25 @@ export class PollingMember implements GroupMember {
   }
 
   seek(topic: TopicName, partition: number, offset: Offset): void {
-    const held = this.#held.get(partitionKey(topic, partition));
-    if (!held) {
-      throw new KappaError(
-        'KAPPA_NOT_ASSIGNED',
-        `${topic}/${partition} is not assigned to this member of ${this.options.group}`,
-        {
-          facts: { topic, partition, assignment: this.assignment },
-          nextStep: 'Seek in what `assignment` lists.',
-        },
-      );
-    }
-    held.next = offset;
+    this.#held.seek(topic, partition, offset);
+  }
+
+  /** The partition stays assigned and is not read until `resume`: for a reader that takes each at its own pace. */
+  pause(topic: TopicName, partition: number): void {
+    this.#held.pause(topic, partition);
+  }
+
+  /** Also a poll that waits reads it again. */
+  resume(topic: TopicName, partition: number): void {
+    if (this.#held.resume(topic, partition)) this.#nudge?.abort();
+  }
+
+  /** Asks the group anew whether the partitions of this number are still this member's: for one that found itself fenced. */
+  async stillOwns(partition: number): Promise<boolean> {
+    const seat = this.#seat;
+    if (!seat || this.#left) return false;
+    await seat.renew();
+    return seat.state.members.includes(seat.member) && seat.state.owners[partition] === seat.member;
   }
 
   async leave(): Promise<void> {
@@ -124,7 +117,7 @@ export class PollingMember implements GroupMember {
       this.#nudge = new AbortController();
       if (await this.#settle(seat)) return [];
       if (this.#left) return [];
-      const batches = await this.#fetch(options);
+      const batches = await this.#held.fetch(options);
       if (batches.length > 0) return batches;
       const timeoutMs = deadline - performance.now();
       if (timeoutMs <= 0 || options.signal?.aborted || this.#left) return [];
@@ -137,10 +130,7 @@ export class PollingMember implements GroupMember {
     const abort = () => nudge.abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      await this.log.grown(Object.fromEntries([...this.#held.values()].map(({ key, next }) => [key, next])), {
-        signal: nudge.signal,
-        timeoutMs,
-      });
+      await this.log.grown(this.#held.position, { signal: nudge.signal, timeoutMs });
     } finally {
       signal?.removeEventListener('abort', abort);
     }
@@ -188,11 +178,8 @@ export class PollingMember implements GroupMember {
   }
 
   async #adopt(seat: GroupSeat, numbers: readonly number[]): Promise<void> {
-    const added = this.#partitionsOf(numbers);
     try {
-      const starts = await this.#starts(added);
-      for (const { key, topic, partition } of added)
-        this.#held.set(key, { key, topic, partition, next: starts[key] as Offset });
+      await this.#held.add(numbers);
       this.#numbers = [...this.#numbers, ...numbers];
     } catch (error) {
       await seat.release(numbers);
@@ -200,91 +187,11 @@ export class PollingMember implements GroupMember {
     }
   }
 
-  /** Where the member says, else what the group has committed, else the begin. */
-  async #starts(
-    added: readonly { key: PartitionKey; topic: TopicName; partition: number }[],
-  ): Promise<Record<PartitionKey, number>> {
-    const starts: Record<PartitionKey, number> = { ...(await this.options.assigned(added.map(({ key }) => key))) };
-    if (added.some(({ key }) => starts[key] === undefined)) {
-      const committed = await this.log.committed(this.options.group);
-      for (const { key } of added) starts[key] ??= committed[key] as number;
-    }
-    const begins = new Map<TopicName, readonly PartitionOffsets[]>();
-    for (const { key, topic, partition } of added) {
-      if (starts[key] !== undefined) continue;
-      const known = begins.get(topic) ?? (await this.log.offsets(topic));
-      begins.set(topic, known);
-      starts[key] = known[partition]?.begin ?? 0;
-    }
-    return starts;
-  }
-
   async #drop(numbers: readonly number[], reason: 'rebalance' | 'lost' | 'leave'): Promise<void> {
     if (numbers.length === 0) return;
-    const dropped = this.#partitionsOf(numbers).map(({ key }) => key);
     this.#numbers = this.#numbers.filter((number) => !numbers.includes(number));
-    for (const key of dropped) this.#held.delete(key);
     // What is no longer held may still be owned: the state is to be looked at anew.
     this.#settled = null;
-    if (dropped.length > 0) await this.options.revoked(dropped, reason);
+    await this.#held.drop(numbers, reason);
   }
-
-  #partitionsOf(numbers: readonly number[]): { key: PartitionKey; topic: TopicName; partition: number }[] {
-    return this.topics.flatMap(({ name, partitions }) =>
-      numbers
-        .filter((number) => number < partitions)
-        .map((partition) => ({ key: partitionKey(name, partition), topic: name, partition })),
-    );
-  }
-
-  async #fetch(options: PollOptions): Promise<readonly LogBatch[]> {
-    const grown = [...this.#held.values()].filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
-    if (grown.length === 0) return [];
-    const wishes = this.#wishes(grown, options);
-    const pages = await this.log.pages(wishes);
-    const batches: LogBatch[] = [];
-    wishes.forEach((wish, index) => {
-      const page = pages[index];
-      const held = this.#held.get(partitionKey(wish.topic, wish.partition));
-      if (!page || !held) return;
-      const next = provenNext(wish, page);
-      if (next === held.next) return;
-      batches.push({ topic: wish.topic, partition: wish.partition, records: page.records, next, end: page.end });
-    });
-    // Only when all pages are good: a batch that is not given must be read again.
-    for (const { topic, partition, next } of batches) {
-      const held = this.#held.get(partitionKey(topic, partition));
-      if (held) held.next = next;
-    }
-    return batches;
-  }
-
-  /** The bounds of a poll divided among the partitions that have grown; where they are too many, others come first next time. */
-  #wishes(grown: readonly Held[], options: PollOptions): PageWish[] {
-    const maxRecords = options.maxRecords ?? DEFAULT_BATCH_RECORDS;
-    const from = this.#turn++ % grown.length;
-    const chosen = [...grown.slice(from), ...grown.slice(0, from)].slice(0, maxRecords);
-    return chosen.map(({ topic, partition, next }) => ({
-      topic,
-      partition,
-      from: next,
-      to: null,
-      maxRecords: Math.max(1, Math.floor(maxRecords / chosen.length)),
-      maxBytes: Math.max(1, Math.floor((options.maxBytes ?? DEFAULT_BATCH_BYTES) / chosen.length)),
-    }));
-  }
-}
-
-function memberLeft(group: string): KappaError {
-  return new KappaError('KAPPA_MEMBER_LEFT', `this member has left group ${group}`, {
-    facts: { group },
-    nextStep: 'Join again.',
-  });
-}
-
-function pollsTwice(group: string): KappaError {
-  return new KappaError('KAPPA_POLL_TWICE', `a member of group ${group} polls while its former poll still runs`, {
-    facts: { group },
-    nextStep: 'Await each poll; join twice for two loops.',
-  });
 }

@@ -21,7 +21,7 @@ import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
 import { assertPartition, groupRecords, unknownTopic } from '../record-groups.js';
-import { topicMismatch } from '../topic-mismatch.js';
+import { assertNoCompaction, topicMismatch } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { MemoryCluster, type MemoryTopic } from './memory-cluster.js';
 import { openMemorySession } from './memory-session.js';
@@ -63,6 +63,7 @@ export class MemoryLog implements EventLog, AppendSignal, MemberLog {
   }
 
   async createTopic(spec: TopicSpec): Promise<TopicDescription> {
+    assertNoCompaction(spec, this.driver);
     const found = this.#cluster.topics.get(spec.name);
     if (found && found.partitions !== spec.partitions) throw topicMismatch(spec, found.partitions);
     return descriptionOf(this.#cluster.putTopic(spec));

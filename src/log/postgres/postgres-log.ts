@@ -8,7 +8,6 @@ import {
   DEFAULT_MAX_RECORD_BYTES,
   type AppendSignal,
   type EventLog,
-  type GroupMember,
   type JoinOptions,
   type LogBatch,
   type LogIdentity,
@@ -24,6 +23,7 @@ import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
+import { assertNoCompaction } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
@@ -119,6 +119,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   async createTopic(spec: TopicSpec): Promise<TopicDescription> {
+    assertNoCompaction(spec, this.driver);
     return descriptionOf(await this.#topics.create(spec));
   }
 
@@ -156,7 +157,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return readPartitions(this, options);
   }
 
-  async join(options: JoinOptions): Promise<GroupMember> {
+  async join(options: JoinOptions): Promise<PollingMember> {
     if (this.#stopping.signal.aborted) throw logStopped();
     const topics = [...(await this.#topics.resolve(options.topics)).values()];
     const member = new PollingMember(this, topics, options, this.options.maxMemberSilenceMs ?? 300_000);

@@ -99,10 +99,7 @@ export class AggregateRegistry {
    */
   async bind(database: Queryable, log: Pick<EventLog, 'createTopic'>): Promise<void> {
     if (this.#models.length === 0) return;
-    for (const { definition } of this.#models) {
-      const { name, partitions, retention } = definition.topic;
-      await log.createTopic({ name, partitions, retention });
-    }
+    for (const { definition } of this.#models) await log.createTopic(definition.topic);
     const topics = this.#models.map(({ definition }) => definition.topic.name);
     const { rows: bound } = await database.query<{ name: string; topic: string }>(BIND, [
       this.#models.map(({ definition }) => definition.name),

@@ -104,18 +104,18 @@ const DEFAULT_SNAPSHOT_EVERY = 100;
 
 /**
  * Declares an aggregate.
- * @throws KAPPA_BAD_NAME for its name; KAPPA_BAD_AGGREGATE for a topic with retention, or a bad snapshot interval.
+ * @throws KAPPA_BAD_NAME for its name; KAPPA_BAD_AGGREGATE for a topic with retention or compaction, or a bad snapshot interval.
  */
 export function aggregate<S, Es extends AnyEvent, const Id extends string>(
   options: AggregateOptions<S, Es, Id>,
 ): AggregateBuilder<S, Es, Id> {
   const every = options.snapshots === false ? null : (options.snapshots?.every ?? DEFAULT_SNAPSHOT_EVERY);
   checkedName('aggregate', options.name);
-  if (options.topic.retention !== null) {
+  if (options.topic.retention !== null || options.topic.compaction) {
     throw badAggregate(
       options.name,
       `writes to topic ${options.topic.name}, which is not kept for ever`,
-      'Remove its retention: a stream cannot be loaded from half its events.',
+      'Remove its retention and compaction: a stream cannot be loaded from half its events.',
     );
   }
   if (every !== null && (!Number.isInteger(every) || every < 1))

@@ -1,3 +1,4 @@
+import type { LogDriver } from '../../log/log-driver.js';
 import type { AggregateDefinition } from '../aggregates/aggregate.js';
 import type { ProjectionDefinition } from '../projections/projection.js';
 
@@ -23,9 +24,11 @@ export interface KappaLogOptions {
   readonly maxRecordBytes?: number;
 }
 
-/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,projections,rest` says the same. */
+/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,relay,projections,rest` says the same. */
 export interface KappaRunOptions {
   readonly commands?: boolean;
+  /** Copies what aggregates append to the log, where another than PostgreSQL carries it: some process must. */
+  readonly relay?: boolean;
   readonly projections?: boolean;
   readonly rest?: boolean;
 }
@@ -50,7 +53,8 @@ export interface KappaOptions {
   /** Shown in pg_stat_activity and in status. Default: the package name of the working directory, else `nest-kappa`. */
   readonly name?: string;
   readonly database?: KappaDatabaseOptions;
-  readonly log?: KappaLogOptions;
+  /** Default: PostgreSQL carries the log. `log: kafka({ brokers })`, by `kafka` of `nest-kappa/kafka`, lets Kafka do it. */
+  readonly log?: KappaLogOptions | LogDriver;
   readonly run?: KappaRunOptions;
   readonly projections?: KappaProjectionOptions;
   readonly commands?: KappaCommandOptions;

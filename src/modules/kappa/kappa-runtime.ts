@@ -4,11 +4,16 @@ import { Migrator } from '../../database/migrator.js';
 import { jsonCodec } from '../../kernel/codec.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import type { TopicName } from '../../kernel/names.js';
+import { partitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
-import { PostgresLog } from '../../log/postgres/postgres-log.js';
 import type { Inject } from '../aggregates/aggregate.js';
 import { CommandExecutor } from '../aggregates/command-executor.js';
 import { Commands } from '../aggregates/command.js';
+import { Relay } from '../aggregates/relay/relay.js';
+import type { RelayHealth } from '../aggregates/relay/relay-state.js';
+import { relayedTopics } from '../aggregates/relay/relayed-topics.js';
+import { RelayOperations } from '../aggregates/relay/relay-operations.js';
 import { BuildStore } from '../projections/build-store.js';
 import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
@@ -18,6 +23,7 @@ import { ProgressWatch } from '../serving/progress-watch.js';
 import { ProjectionReader, type ReadableProjection } from '../serving/projection-reader.js';
 import type { ReaderSource } from '../serving/readers.js';
 import { kappaMigrations } from './migrations.js';
+import { createTopics, openLog } from './open-log.js';
 import type { ResolvedOptions } from './options-check.js';
 import { StopStack } from './stop-stack.js';
 import { waitForDatabase } from './wait-for-database.js';
@@ -38,17 +44,22 @@ export interface RuntimeStart {
 interface Opened {
   readonly database: Database;
   readonly log: EventLog;
+  readonly outbox: EventLog;
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
   readonly engine: ProjectionEngine;
+  /** Null where PostgreSQL carries the log, or `run` leaves it out. */
+  readonly relay: Relay | null;
+  readonly relays: RelayOperations;
   readonly watch: ProgressWatch;
 }
 
 /**
  * All parts of an application, started and stopped in order; it knows no Nest.
  *
- * Start: embedded server, database, schema, log, topics, commands, readers, engines. Stop, the other way round: engines finish
- * their batch, waiting reads end, commands under way end, then log, connections, embedded server.
+ * Start: embedded server, database, schema, log, topics, commands, readers, relay, engines. Stop, the other way round: engines
+ * finish their batch, waiting reads end, commands under way end, the relay finishes its transactions, then log, connections,
+ * embedded server.
  */
 export class KappaRuntime implements ReaderSource {
   readonly #stops = new StopStack();
@@ -79,8 +90,25 @@ export class KappaRuntime implements ReaderSource {
     return this.#parts.operations;
   }
 
+  get relays(): RelayOperations {
+    return this.#parts.relays;
+  }
+
+  /** What the relay of this process does; null where it runs none. */
+  get relayHealth(): RelayHealth | null {
+    return this.#parts.relay?.health ?? null;
+  }
+
   get servesRest(): boolean {
     return this.options.run.rest;
+  }
+
+  /** Where a topic ends, with what aggregates have appended and is not relayed yet. */
+  async end(topic: TopicName): Promise<Position> {
+    const { database, log, outbox } = this.#parts;
+    const appended = log !== outbox && (await relayedTopics(database)).includes(topic) ? outbox : log;
+    const ends = await appended.offsets(topic);
+    return Object.fromEntries(ends.map(({ partition, end }) => [partitionKey(topic, partition), end]));
   }
 
   /** The reader of a projection's live build, with the columns of the given version. One per version. */
@@ -103,9 +131,10 @@ export class KappaRuntime implements ReaderSource {
     await this.#starting;
   }
 
-  /** Projects, where `run` says so. May be called twice. */
+  /** Relays and projects, where `run` says so. May be called twice. */
   async startEngines(): Promise<void> {
-    const { engine } = this.#parts;
+    const { engine, relay } = this.#parts;
+    relay?.start();
     if (!this.options.run.projections || this.#enginesRun) return;
     this.#enginesRun = true;
     this.#stops.add(() => engine.stop());
@@ -141,17 +170,21 @@ export class KappaRuntime implements ReaderSource {
     const { definitions, projections } = options;
     const database = await this.#openDatabase(signal);
     signal.throwIfAborted();
-    const log = new PostgresLog(database, {
-      maxRecordBytes: options.log.maxRecordBytes,
-      onBackgroundError: (error) => host.logger.warn(`the log: ${messageOf(error)}`),
-    });
-    this.#stops.add(() => log.stop());
-    await log.start();
-    for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
+    const opened = openLog({ options, database, logger: host.logger });
+    const { log, outbox } = opened;
+    this.#stops.add(() => outbox.stop());
+    await outbox.start();
+    if (log !== outbox) {
+      this.#stops.add(() => log.stop());
+      await log.start({ signal });
+    }
+    await createTopics(opened, definitions);
+    const relay = log !== outbox && options.run.relay ? new Relay({ database, outbox, log, logger: host.logger }) : null;
+    if (relay) this.#stops.add(() => relay.stop());
 
     const executor = new CommandExecutor({
       database,
-      log,
+      log: outbox,
       codec: jsonCodec,
       aggregates: definitions.aggregates,
       inject: host.inject,
@@ -172,7 +205,9 @@ export class KappaRuntime implements ReaderSource {
       ...projections,
     });
     const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
-    return { database, log, commands: options.run.commands ? executor : new NoCommands(), operations, engine, watch };
+    const relays = new RelayOperations({ database, outbox, log });
+    const commands = options.run.commands ? executor : new NoCommands();
+    return { database, log, outbox, commands, operations, engine, relay, relays, watch };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {
@@ -207,8 +242,4 @@ class NoCommands extends Commands {
       nextStep: 'Name commands in run (or KAPPA_RUN), or send it to a process that does.',
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../../database/identifiers.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
+import type { LogDriver } from '../../log/log-driver.js';
 import { checkDefinitions, type ResolvedDefinitions } from './definitions-check.js';
 import type { KappaConfig, KappaDatabaseOptions, KappaOptions, KappaRunOptions } from './kappa-options.js';
 
@@ -20,8 +21,9 @@ export interface ResolvedOptions {
     readonly poolSize: number;
     readonly connectTimeoutMs: number;
   };
-  readonly log: { readonly maxRecordBytes: number };
-  readonly run: { readonly commands: boolean; readonly projections: boolean; readonly rest: boolean };
+  /** `driver` is null where PostgreSQL carries the log. */
+  readonly log: { readonly driver: LogDriver | null; readonly maxRecordBytes: number };
+  readonly run: Required<KappaRunOptions>;
   readonly projections: {
     readonly rebuildMemoryMb: number;
     readonly standbyHours: number;
@@ -35,7 +37,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Null when the value is right, else what it must be. */
 type Check = (value: unknown) => string | null;
 
-const RUNS = ['commands', 'projections', 'rest'] as const;
+const RUNS = ['commands', 'relay', 'projections', 'rest'] as const;
 const DEFAULT_DATA_DIR = './.kappa';
 
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
@@ -50,7 +52,7 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
     connectTimeoutMs: whole(0, 3_600_000),
   },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
-  run: { commands: flag, projections: flag, rest: flag },
+  run: Object.fromEntries(RUNS.map((name) => [name, flag])),
   projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
 };
@@ -78,7 +80,7 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
     name: options.name ?? packageName() ?? 'nest-kappa',
     production,
     database,
-    log: { maxRecordBytes: options.log?.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES },
+    log: resolveLog(options.log),
     run,
     projections: {
       rebuildMemoryMb: options.projections?.rebuildMemoryMb ?? 256,
@@ -102,9 +104,20 @@ function checkShape(given: unknown, problems: string[]): KappaOptions {
     const section = SECTIONS[name];
     if (section === undefined) problems.push(unknownName(name, Object.keys(SECTIONS), sectionOf(name)));
     else if (typeof section === 'function') checkValue(name, name, value, section, sound, problems);
+    else if (name === 'log' && isDriver(value)) sound[name] = value;
     else sound[name] = checkSection(name, value, section, problems);
   }
   return sound;
+}
+
+/** What `kafka({ … })` and its like return; they check their own options. */
+function isDriver(value: unknown): value is LogDriver {
+  return isObject(value) && typeof value['open'] === 'function';
+}
+
+function resolveLog(given: KappaOptions['log']): ResolvedOptions['log'] {
+  if (isDriver(given)) return { driver: given, maxRecordBytes: given.maxRecordBytes };
+  return { driver: null, maxRecordBytes: given?.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
 }
 
 function checkSection(
@@ -121,10 +134,15 @@ function checkSection(
   }
   for (const [name, value] of Object.entries(given)) {
     const check = checks[name];
-    if (check === undefined) problems.push(unknownName(`${section}.${name}`, Object.keys(checks), null, name));
+    if (check === undefined)
+      problems.push(unknownName(`${section}.${name}`, Object.keys(checks), instead(section, name), name));
     else checkValue(name, `${section}.${name}`, value, check, sound, problems);
   }
   return sound;
+}
+
+function instead(section: string, name: string): string | null {
+  return section === 'log' && name === 'brokers' ? "log: kafka({ brokers }), by kafka of 'nest-kappa/kafka'" : null;
 }
 
 function checkValue(
@@ -146,16 +164,17 @@ function resolveRun(
   fromEnv: string | undefined,
   problems: string[],
 ): ResolvedOptions['run'] {
-  const all = { commands: true, projections: true, rest: true };
-  if (given !== undefined) {
-    return { commands: given.commands ?? false, projections: given.projections ?? false, rest: given.rest ?? false };
-  }
-  if (fromEnv === undefined || fromEnv.trim() === '') return all;
+  if (given !== undefined) return runOf((name) => given[name] ?? false);
+  if (fromEnv === undefined || fromEnv.trim() === '') return runOf(() => true);
   const named = fromEnv.split(',').map((part) => part.trim());
   for (const name of named) {
     if (!RUNS.some((known) => known === name)) problems.push(unknownName(`KAPPA_RUN=${name}`, RUNS, null, name));
   }
-  return { commands: named.includes('commands'), projections: named.includes('projections'), rest: named.includes('rest') };
+  return runOf((name) => named.includes(name));
+}
+
+function runOf(does: (name: keyof KappaRunOptions) => boolean): ResolvedOptions['run'] {
+  return { commands: does('commands'), relay: does('relay'), projections: does('projections'), rest: does('rest') };
 }
 
 function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string[]): ResolvedOptions['database'] {

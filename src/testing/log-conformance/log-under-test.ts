@@ -22,6 +22,8 @@ export interface LogUnderTest {
   crash?(log: EventLog): Promise<void>;
   /** The next write of this client reaches the log, its answer is lost with the connection. */
   loseNextAnswer?(log: EventLog): Promise<void>;
+  /** True where topics are governed elsewhere, so that `createTopic` reports another retention and does not bring it about. */
+  readonly reportsDifferences?: boolean;
   /** Removes now what topics need not keep, as far as the driver can: more may go later, nothing else may. */
   enforceRetention?(log: EventLog): Promise<void>;
 }

@@ -62,7 +62,7 @@ export function retentionTests(factory: LogFactory, { describe, it }: TestApi): 
 
     it(
       'by time may empty a partition, and offsets go on where they were',
-      retaining(async (log, trim) => {
+      retaining(async (log, trim, { reportsDifferences }) => {
         const topic = await newTopic(log, 2, { ms: 1 });
         await log.append([record(topic, 0, 'old')]);
         const end = await endOf(log, topic);
@@ -72,6 +72,8 @@ export function retentionTests(factory: LogFactory, { describe, it }: TestApi): 
           { partition: 0, begin: end, end },
           { partition: 1, begin: 0, end: 0 },
         ]);
+        // Where its retention stays, what is appended from here on may be removed at any moment.
+        if (reportsDifferences) return;
         await log.createTopic({ name: topic, partitions: 2, retention: null });
         await log.append([record(topic, 0, 'new')]);
         const kept = await readAll(log, topic);

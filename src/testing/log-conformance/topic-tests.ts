@@ -56,13 +56,32 @@ export function topicTests(factory: LogFactory, { describe, it }: TestApi): void
     );
 
     it(
-      'change their retention when another is specified',
-      withLog(factory, async (log) => {
+      'change their retention when another is specified, or say how they differ',
+      withLog(factory, async (log, { reportsDifferences }) => {
         const name = await newTopic(log, 1, { ms: 60_000 });
+        if (reportsDifferences) {
+          const described = await log.createTopic({ name, partitions: 1, retention: { ms: 120_000 } });
+          assert.deepEqual(described.retention, { ms: 60_000 });
+          assert.deepEqual(described.differences, [{ setting: 'retention.ms', declared: '120000', actual: '60000' }]);
+          assert.equal((await log.createTopic({ name, partitions: 1, retention: { ms: 60_000 } })).differences, undefined);
+          return;
+        }
         await log.createTopic({ name, partitions: 1, retention: { ms: 120_000 } });
         assert.deepEqual(at(await log.describeTopic(name)).retention, { ms: 120_000 });
         await log.createTopic({ name, partitions: 1, retention: null });
         assert.equal(at(await log.describeTopic(name)).retention, null);
+      }),
+    );
+
+    it(
+      'keep the newest record of each key where they compact, and are refused where the log cannot',
+      withLog(factory, async (log) => {
+        const name = topicName(uniqueName('t'));
+        const created = await log
+          .createTopic({ name, partitions: 1, retention: null, compaction: true })
+          .catch((error: unknown) => assert.ok(code('KAPPA_UNSUPPORTED')(error)));
+        if (created) assert.equal(at(await log.describeTopic(name)).compaction, true);
+        else assert.equal(await log.describeTopic(name), null);
       }),
     );
 

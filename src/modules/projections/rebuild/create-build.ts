@@ -25,8 +25,9 @@ export async function createBuild(
 ): Promise<Build> {
   const { builds, log } = context;
   const topics: { readonly description: TopicDescription; readonly begins: readonly number[] }[] = [];
-  for (const { name, partitions, retention } of definition.from) {
-    const description = await log.createTopic({ name, partitions, retention });
+  for (const topic of definition.from) {
+    const { name } = topic;
+    const description = await log.createTopic(topic);
     const bounds = await log.offsets(name);
     const cut = bounds.find(({ begin }) => begin > 0);
     if (cut && !options.fromRetained) {

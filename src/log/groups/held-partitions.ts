@@ -1,0 +1,149 @@
+import type { Offset, TopicName } from '../../kernel/names.js';
+import { partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
+import type { JoinOptions, LogBatch, PartitionOffsets, PollOptions } from '../event-log.js';
+import { provenNext, type PageSource, type PageWish } from '../page-source.js';
+import { DEFAULT_BATCH_BYTES, DEFAULT_BATCH_RECORDS } from '../read-partitions.js';
+import { notAssigned } from './member-errors.js';
+
+/** What a member needs of its log to read what it holds. */
+export interface HeldLog extends PageSource {
+  offsets(topic: TopicName): Promise<readonly PartitionOffsets[]>;
+  committed(group: string): Promise<Position>;
+}
+
+export interface MemberTopic {
+  readonly name: TopicName;
+  readonly partitions: number;
+}
+
+export interface Place {
+  readonly key: PartitionKey;
+  readonly topic: TopicName;
+  readonly partition: number;
+}
+
+interface Held extends Place {
+  next: Offset;
+}
+
+/** The partitions that a member owns, and from where each is read next. Who owns what is decided elsewhere. */
+export class HeldPartitions {
+  readonly #held = new Map<PartitionKey, Held>();
+  readonly #paused = new Set<PartitionKey>();
+  #turn = 0;
+
+  constructor(
+    private readonly log: HeldLog,
+    private readonly topics: readonly MemberTopic[],
+    private readonly options: Pick<JoinOptions, 'group' | 'assigned' | 'revoked'>,
+  ) {}
+
+  get keys(): readonly PartitionKey[] {
+    return [...this.#held.keys()];
+  }
+
+  /** Of those that are read. */
+  get position(): Position {
+    return Object.fromEntries(this.#read().map(({ key, next }) => [key, next]));
+  }
+
+  /** Asks the member from where to read, else where the group has committed, else the begin. */
+  async add(numbers: readonly number[]): Promise<void> {
+    const added = this.#placesOf(numbers);
+    const starts = await this.#starts(added);
+    for (const place of added) this.#held.set(place.key, { ...place, next: starts[place.key] as Offset });
+  }
+
+  /** Tells the member what it owns no longer. */
+  async drop(numbers: readonly number[], reason: 'rebalance' | 'lost' | 'leave'): Promise<void> {
+    const dropped = this.#placesOf(numbers).map(({ key }) => key);
+    for (const key of dropped) {
+      this.#held.delete(key);
+      this.#paused.delete(key);
+    }
+    if (dropped.length > 0) await this.options.revoked(dropped, reason);
+  }
+
+  /** @throws KAPPA_NOT_ASSIGNED */
+  seek(topic: TopicName, partition: number, offset: Offset): void {
+    const held = this.#held.get(partitionKey(topic, partition));
+    if (!held) throw notAssigned(this.options.group, topic, partition, this.keys);
+    held.next = offset;
+  }
+
+  pause(topic: TopicName, partition: number): void {
+    this.#paused.add(partitionKey(topic, partition));
+  }
+
+  /** True when it was paused. */
+  resume(topic: TopicName, partition: number): boolean {
+    return this.#paused.delete(partitionKey(topic, partition));
+  }
+
+  /** One batch for each partition that may have something new, and moves beyond them. */
+  async fetch(options: PollOptions): Promise<readonly LogBatch[]> {
+    const grown = this.#read().filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
+    if (grown.length === 0) return [];
+    const wishes = this.#wishes(grown, options);
+    const pages = await this.log.pages(wishes);
+    const batches: LogBatch[] = [];
+    wishes.forEach((wish, index) => {
+      const page = pages[index];
+      const held = this.#held.get(partitionKey(wish.topic, wish.partition));
+      // What was sought or paused meanwhile is read again, from where it stands now.
+      if (!page || held?.next !== wish.from || this.#paused.has(held.key)) return;
+      const next = provenNext(wish, page);
+      if (next === held.next) return;
+      batches.push({ topic: wish.topic, partition: wish.partition, records: page.records, next, end: page.end });
+    });
+    // Only when all pages are good: a batch that is not given must be read again.
+    for (const { topic, partition, next } of batches) {
+      const held = this.#held.get(partitionKey(topic, partition));
+      if (held) held.next = next;
+    }
+    return batches;
+  }
+
+  async #starts(added: readonly Place[]): Promise<Record<PartitionKey, number>> {
+    const starts: Record<PartitionKey, number> = { ...(await this.options.assigned(added.map(({ key }) => key))) };
+    if (added.some(({ key }) => starts[key] === undefined)) {
+      const committed = await this.log.committed(this.options.group);
+      for (const { key } of added) starts[key] ??= committed[key] as number;
+    }
+    const begins = new Map<TopicName, readonly PartitionOffsets[]>();
+    for (const { key, topic, partition } of added) {
+      if (starts[key] !== undefined) continue;
+      const known = begins.get(topic) ?? (await this.log.offsets(topic));
+      begins.set(topic, known);
+      starts[key] = known[partition]?.begin ?? 0;
+    }
+    return starts;
+  }
+
+  #placesOf(numbers: readonly number[]): Place[] {
+    return this.topics.flatMap(({ name, partitions }) =>
+      numbers
+        .filter((number) => number < partitions)
+        .map((partition) => ({ key: partitionKey(name, partition), topic: name, partition })),
+    );
+  }
+
+  #read(): readonly Held[] {
+    return [...this.#held.values()].filter(({ key }) => !this.#paused.has(key));
+  }
+
+  /** The bounds of a poll divided among the partitions that have grown; where they are too many, others come first next time. */
+  #wishes(grown: readonly Held[], options: PollOptions): PageWish[] {
+    const maxRecords = options.maxRecords ?? DEFAULT_BATCH_RECORDS;
+    const from = this.#turn++ % grown.length;
+    const chosen = [...grown.slice(from), ...grown.slice(0, from)].slice(0, maxRecords);
+    return chosen.map(({ topic, partition, next }) => ({
+      topic,
+      partition,
+      from: next,
+      to: null,
+      maxRecords: Math.max(1, Math.floor(maxRecords / chosen.length)),
+      maxBytes: Math.max(1, Math.floor((options.maxBytes ?? DEFAULT_BATCH_BYTES) / chosen.length)),
+    }));
+  }
+}

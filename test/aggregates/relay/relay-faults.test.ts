@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { partitionKey } from '../../../src/kernel/position.js';
+import { LOG_OFFSET_HEADER } from '../../../src/kernel/record.js';
+import { AlternatingSessions } from '../../../src/modules/aggregates/relay/alternating-sessions.js';
+import { positionRecord, RELAY_TOPIC, relayTasks } from '../../../src/modules/aggregates/relay/relay-record.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
+import { Add, counters } from '../support/counter.js';
+import { idIn } from '../support/append-requests.js';
+import { RelayHouse } from './relay-house.js';
+
+const ONE = idIn(3, 'one');
+const KEY = partitionKey(counters.name, 3);
+
+describe('a relay when something goes wrong', () => {
+  let house: RelayHouse;
+  beforeEach(async () => {
+    house = await RelayHouse.start();
+  });
+  afterEach(() => house.stop());
+
+  const add = async (count: number, id = ONE): Promise<void> => {
+    for (let n = 0; n < count; n += 1) await house.writer.commands.execute(new Add(id, n));
+  };
+  /** Every row once, in order. */
+  const expectOnce = async (): Promise<void> => {
+    const [rows, records] = [await house.rows(), await house.records()];
+    expect(records.map(({ partition, headers }) => `${partition}:${headers[LOG_OFFSET_HEADER]} ${headers['ce_id']}`)).toEqual(
+      rows.map(({ partition, offset, headers }) => `${partition}:${offset} ${headers['ce_id']}`),
+    );
+  };
+
+  it.each(['before', 'after'] as const)(
+    'repeats and loses nothing when a commit has no answer and the connection was lost %s it took effect',
+    async (moment) => {
+      const { log } = await house.relay();
+      await add(2);
+      await house.relayed();
+      let strike = false;
+      log.faults = {
+        commit: (task) => {
+          const struck = strike && task.includes('counters.3.');
+          if (struck) strike = false;
+          return struck ? moment : null;
+        },
+      };
+      for (let round = 0; round < 5; round += 1) {
+        strike = true;
+        await add(3);
+        await house.relayed();
+      }
+      await add(1);
+      await house.relayed();
+      await expectOnce();
+      // Opened anew after each, so that what was pending is settled before the position is read.
+      expect(log.opened.filter((task) => task.includes('counters.3.'))).toHaveLength(2 + 2 * 5);
+    },
+  );
+
+  it('waits for a log that is away, says so once, and goes on', async () => {
+    const { relay, log } = await house.relay();
+    await add(1);
+    await house.relayed();
+    let away = true;
+    log.faults = {
+      open: () => {
+        if (away) throw new Error('connect ECONNREFUSED');
+      },
+      commit: () => (away ? 'before' : null),
+    };
+    await add(3);
+    await house.logger.said(/relay of counters\/3: .*ECONNREFUSED; nothing is lost, trying again/);
+    expect(relay.health).toMatchObject({
+      state: 'waiting-for-log',
+      text: expect.stringMatching(/^waiting for memory since .*ECONNREFUSED/) as string,
+    });
+    expect(relay.health.partitions[3]).toMatchObject({ state: 'waiting', next: 1 });
+    away = false;
+    await house.relayed();
+    await house.logger.said(/relay of counters\/3: goes on at 1/);
+    await expectOnce();
+    expect(relay.health.state).toBe('relaying');
+  });
+
+  it('leaves other partitions alone while one cannot go on', async () => {
+    const { log } = await house.relay();
+    await add(1);
+    await house.relayed();
+    log.faults = { commit: (task) => (task.includes('counters.3.') ? 'before' : null) };
+    await add(2);
+    const other = idIn(5, 'other');
+    await add(3, other);
+    await house.reached(counters.name, { [partitionKey(counters.name, 5)]: 3 });
+    log.faults = {};
+    await house.relayed();
+    await expectOnce();
+  });
+
+  it('waits for a database that is away, and goes on', async () => {
+    const proxy = await TcpProxy.start(house.side.url);
+    const { relay, stop } = await house.relay({ url: proxy.url, topicsIntervalMs: 200 });
+    await add(2);
+    await house.relayed();
+    proxy.cut();
+    await house.logger.said(/^relay: .*nothing is lost, trying again/);
+    expect(relay.health.state).toBe('waiting-for-database');
+    await add(2);
+    proxy.heal();
+    await house.relayed();
+    await house.logger.said(/the database answers again/);
+    await expectOnce();
+    await stop();
+    await proxy.stop();
+  });
+
+  it('of two that share the partitions sends each event once, while one comes and goes', async () => {
+    const writing = { done: false };
+    const write = async (): Promise<void> => {
+      for (let n = 0; !writing.done; n += 1) await house.writer.commands.execute(new Add(`counter-${n % 40}`, n));
+    };
+    const writers = [write(), write(), write()];
+    const first = await house.relay();
+    await house.relayed();
+    for (let round = 0; round < 3; round += 1) {
+      const second = await house.relay();
+      await house.relayed();
+      await second.stop();
+    }
+    await first.stop();
+    writing.done = true;
+    await Promise.all(writers);
+    await house.relay();
+    await house.relayed();
+    await expectOnce();
+  });
+
+  it('is fenced where another has opened its sessions, and goes on while the partition is still its own', async () => {
+    await house.relay();
+    await add(3);
+    await house.relayed();
+    // A process that was stopped while it opened, and wakes too late.
+    const zombie = await AlternatingSessions.open(house.log, relayTasks('kappa', counters.name, 3));
+    await add(3);
+    await house.relayed();
+    await expectOnce();
+    await expect(zombie.write([])).rejects.toMatchObject({ code: 'KAPPA_FENCED' });
+  });
+
+  it('lets the partition go when it is fenced and another owns it', async () => {
+    const first = await house.relay({ outboxOptions: { sessionTimeoutMs: 2_000, heartbeatMs: 60_000 } });
+    await add(1);
+    await house.relayed();
+    // Its lease ends without its knowledge: its heartbeat comes once a minute.
+    await house.side.database.query(
+      `update group_members set lease_until = clock_timestamp() - interval '1 s' where group_name = 'relay'`,
+    );
+    const second = await house.relay();
+    await add(5);
+    await house.relayed();
+    await expectOnce();
+    expect(first.relay.health.partitions.length + second.relay.health.partitions.length).toBeLessThanOrEqual(
+      2 * counters.partitions,
+    );
+    await first.stop();
+    await add(5);
+    await house.relayed();
+    await expectOnce();
+  });
+
+  it('finds a lost position again from what was relayed, and says so', async () => {
+    const first = await house.relay();
+    await add(4);
+    await house.relayed();
+    await first.stop();
+    house.forgetPositions();
+    await add(2);
+    await house.relay();
+    await house.logger.said(/relay of counters\/3: its position was lost; set to 4/);
+    await house.relayed();
+    await expectOnce();
+    // Where nothing was relayed yet, nothing is missed.
+    expect(house.logger.lines.filter((line) => line.includes('was lost'))).toHaveLength(1);
+  });
+
+  it('refuses to go on from a position that its topic does not bear out', async () => {
+    const first = await house.relay();
+    await add(4);
+    await house.relayed();
+    await first.stop();
+    house.forget(counters.name);
+    const { relay } = await house.relay();
+    await house.logger.said(/relay of counters\/3 stopped\. KAPPA_RELAY_TOPIC_CHANGED/);
+    expect(relay.health).toMatchObject({ state: 'failed', text: expect.stringContaining('relay restart counters') as string });
+    expect(await house.records()).toEqual([]);
+  });
+
+  it('refuses what another outbox has relayed', async () => {
+    const first = await house.relay();
+    await add(4);
+    await house.relayed();
+    await first.stop();
+    await house.side.database.query('update log_identity set cluster = default');
+    await house.relay();
+    await house.logger.said(/relay of counters\/3 stopped\. KAPPA_RELAY_OTHER_OUTBOX/);
+    // Nor is it taken for its own where the position is gone.
+    house.forgetPositions();
+    await house.side.database.query(`update log_records set headers = '{"ce_id":"other"}'`);
+    await house.relay();
+    await house.logger.said(/relay of counters\/3 stopped\. KAPPA_RELAY_OTHER_OUTBOX: .*holds other records/);
+  });
+
+  it('refuses an outbox that ends before what was relayed, or begins after it', async () => {
+    const first = await house.relay();
+    await add(4);
+    await house.relayed();
+    await first.stop();
+    await house.side.database.query('delete from log_records where "offset" >= 2');
+    const second = await house.relay();
+    await house.logger.said(/relay of counters\/3 stopped\. KAPPA_RELAY_BEYOND_OUTBOX: .* up to 4, but its outbox ends at 2/);
+    await second.stop();
+    await house.side.database.query('delete from log_records');
+    await house.side.database.query(
+      `insert into partition_begins (topic_id, partition, begin_offset) select id, 3, 9 from topics where name = 'counters'`,
+    );
+    await house.relay();
+    await house.logger.said(
+      /relay of counters\/3 stopped\. KAPPA_RELAY_OUTBOX_TRUNCATED: .* up to 4, but its outbox begins at 9/,
+    );
+  });
+
+  it('stops a partition whose rows have a gap, and tells where', async () => {
+    await add(6);
+    await house.side.database.query('delete from log_records where "offset" = 3');
+    await house.relay();
+    await house.logger.said(
+      /relay of counters\/3 stopped\. KAPPA_RELAY_GAP: the outbox of counters\/3 has no rows from 3 to 3/,
+    );
+    expect((await house.records()).map(({ offset }) => offset)).toEqual([0, 1, 2]);
+  });
+
+  it('keeps its sessions apart where two owners open them in turns', async () => {
+    await house.log.createTopic({ name: RELAY_TOPIC, partitions: 1, retention: null });
+    const tasks = relayTasks('kappa', counters.name, 3);
+    const record = positionRecord({ key: KEY, next: 1 as never, outbox: 'mine' });
+    // The other opens both between our first and our second: it holds the first session, we hold the second.
+    let other: AlternatingSessions | null = null;
+    const mine = await AlternatingSessions.open(
+      {
+        openSession: async (task) => {
+          if (task === tasks[1] && !other) other = await AlternatingSessions.open(house.log, tasks);
+          return house.log.openSession(task);
+        },
+      },
+      tasks,
+    );
+    const outcomes = await Promise.allSettled([mine.write([record]), (other as AlternatingSessions | null)?.write([record])]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    // Whoever was overtaken opens anew and reads the position, which is the other's; the other's second session is not valid.
+    await expect((other as AlternatingSessions | null)?.write([record])).rejects.toMatchObject({ code: 'KAPPA_FENCED' });
+  });
+});
