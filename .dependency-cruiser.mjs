@@ -144,10 +144,10 @@ export default {
     },
     { name: 'no-missing-files', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
-      name: 'examples-use-public-names',
-      comment: 'An example imports what any application can: the package by its public names, never a file of ours.',
+      name: 'outside-uses-public-names',
+      comment: 'What stands outside imports what any application can: the package by its public names, never a file of ours.',
       severity: 'error',
-      from: { path: '^examples/' },
+      from: { path: '^(examples|faults)/' },
       to: { path: '^(src|dist|test|scripts|bench)/', pathNot: '^(src|dist)/(index|testing/index|log/kafka/index)\\.(ts|js|d\\.ts)$' },
     },
     {
@@ -162,7 +162,7 @@ export default {
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     doNotFollow: { path: 'node_modules|^dist/' },
-    exclude: { path: '^examples/[^/]+/dist/' },
+    exclude: { path: '^(examples/[^/]+|faults)/dist/' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
   },
 };

@@ -26,7 +26,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        project: ['tsconfig.json', 'examples/*/tsconfig.json', 'bench/tsconfig.json'],
+        project: ['tsconfig.json', 'examples/*/tsconfig.json', 'bench/tsconfig.json', 'faults/tsconfig.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -27,7 +27,7 @@ export async function build() {
   const compiled = await Promise.all(examples().map((example) => compile(join('examples', example, 'tsconfig.json'))));
   if (compiled.includes(false)) return false;
   for (const example of examples()) mirror(join(root, 'examples', example), join(root, 'examples', example, 'dist'));
-  linkBench();
+  for (const outside of ['bench', 'faults']) linkPackage(outside);
   writeFileSync(stamp, '');
   return true;
 }
@@ -38,9 +38,12 @@ export function examples() {
   return existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, 'tsconfig.json'))) : [];
 }
 
-/** bench/ is a package of its own, whose dependencies do not reach this one; it finds this one as any application does. */
-function linkBench() {
-  const link = join(root, 'bench', 'node_modules', 'nest-kappa');
+/**
+ * A package of its own, whose dependencies do not reach this one; it finds this one as any application does.
+ * @param {string} folder
+ */
+function linkPackage(folder) {
+  const link = join(root, folder, 'node_modules', 'nest-kappa');
   if (lstatSync(link, { throwIfNoEntry: false })) return;
   mkdirSync(dirname(link), { recursive: true });
   symlinkSync(root, link, 'junction');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RetriableError, UnknownOutcomeError } from '../../src/kernel/errors.js';
-import { TcpProxy, type Fault } from '../support/tcp-proxy.js';
+import { TcpProxy, type LostAnswer } from '../../src/testing/tcp-proxy.js';
 import { Add, Name, Take } from './support/counter.js';
 import { collect, WriteSide } from './support/write-side.js';
 
@@ -16,18 +16,21 @@ afterAll(async () => {
   await side.stop();
 });
 
-it.each<Fault>(['cut', 'half-open'])('books once when the connection is %s between COMMIT and its answer', async (fault) => {
-  const commands = await side.executor({ url: proxy.url, appender: { answerTimeoutMs: 300 } });
-  const id = `lost-${fault}`;
-  await commands.execute(new Add(id, 10));
-  const lost = proxy.loseAnswerTo('kappa append one', fault);
-  const result = await commands.execute(new Take(id, 10));
-  await lost;
-  // Decided again, it would be refused: the sum is zero.
-  expect(result).toMatchObject({ version: 2, events: [{ data: { n: -10 } }] });
-  expect(await collect(commands.readStream('counter', id))).toHaveLength(2);
-  expect((await commands.execute(new Add(id, 1))).version).toBe(3);
-});
+it.each<LostAnswer>(['cut', 'half-open'])(
+  'books once when the connection is %s between COMMIT and its answer',
+  async (fault) => {
+    const commands = await side.executor({ url: proxy.url, appender: { answerTimeoutMs: 300 } });
+    const id = `lost-${fault}`;
+    await commands.execute(new Add(id, 10));
+    const lost = proxy.loseAnswerTo('kappa append one', fault);
+    const result = await commands.execute(new Take(id, 10));
+    await lost;
+    // Decided again, it would be refused: the sum is zero.
+    expect(result).toMatchObject({ version: 2, events: [{ data: { n: -10 } }] });
+    expect(await collect(commands.readStream('counter', id))).toHaveLength(2);
+    expect((await commands.execute(new Add(id, 1))).version).toBe(3);
+  },
+);
 
 it('settles each command of a group that lost its answer', async () => {
   const commands = await side.executor({ url: proxy.url });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ function violationsOf(files: Readonly<Record<string, string>>): {
     writeFileSync(join(tree, file), text);
   }
   const cruiser = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
-  const folders = Object.keys(files).some((file) => file.startsWith('examples/')) ? ['src', 'examples'] : ['src'];
+  const folders = ['src', 'examples', 'faults'].filter((folder) => existsSync(join(tree, folder)));
   const { status, stdout } = spawnSync(process.execPath, [cruiser, ...folders, '--config', '.dependency-cruiser.mjs'], {
     cwd: tree,
     encoding: 'utf8',
@@ -81,6 +81,7 @@ describe('the import rule', () => {
       'src/testing/from-the-index.ts': `import { two } from '../index.js';\nexport const three = two;`,
       'examples/shop/main.ts': using('../../src/kernel/one.js'),
       'examples/fines/main.ts': `import { two } from '../shop/main.js';\nexport const three = two;`,
+      'faults/src/main.ts': using('../../src/kernel/one.js'),
     });
     expect(status).not.toBe(0);
     expect(found).toEqual(
@@ -99,8 +100,9 @@ describe('the import rule', () => {
         'src/log/of-a-folder-without-number.ts every-folder-has-a-number',
         'src/index.ts index-shows-modules-only',
         'src/testing/from-the-index.ts entry-points-are-for-the-outside',
-        'examples/shop/main.ts examples-use-public-names',
+        'examples/shop/main.ts outside-uses-public-names',
         'examples/fines/main.ts examples-stand-alone',
+        'faults/src/main.ts outside-uses-public-names',
       ].sort(),
     );
   });

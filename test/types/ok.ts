@@ -74,6 +74,14 @@ export const finesV1 = Fines.on(FineCreated, (row, e) => ({ id: e.stream.id, amo
   .on(PaymentReceived, { key: (e) => ({ id: e.stream.id }) }, (row, e) => row && { ...row, paid: e.data.amount })
   .on(PaymentReceived, { key: (e) => [{ id: e.data.amount }, { id: e.stream.id }] }, () => null);
 
+const FineNoted = event('fine.noted', type<{ text: string }>());
+const notes = topic('notes', { events: [FineNoted] });
+
+/** Topics of different events: each handler knows the event that it names. */
+export const finesAndNotes = projection({ name: 'fines_and_notes', version: 1, from: [fines, notes], table: FineRow })
+  .on(FineCreated, (row, e) => ({ id: e.stream.id, amount: e.data.amount, paid: row?.paid ?? '0' }))
+  .on(FineNoted, { key: (e) => ({ id: e.stream.id }) }, (row, e) => row && { ...row, paid: e.data.text });
+
 /** The same with decorators: a handler may take fewer parameters and return less than it could. */
 @Fine.Decider()
 export class FineDecider {

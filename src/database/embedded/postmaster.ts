@@ -125,6 +125,14 @@ export async function stopPostmaster(data: string, pgCtl: () => Promise<string>)
   await gone(server.pid, data, FAST_STOP_WITHIN_MS);
 }
 
+/** Ends the server at once, as `pg_ctl stop -m immediate` does; the next start recovers. Not for Windows, which has no such signal. */
+export async function killPostmaster(data: string): Promise<void> {
+  const server = await postmasterOf(data);
+  if (server === null) return;
+  signal(server.pid, 'SIGQUIT');
+  await gone(server.pid, data, FAST_STOP_WITHIN_MS);
+}
+
 async function gone(pid: number, data: string, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   while (await isServerOn(pid, data)) {

@@ -2,7 +2,7 @@ import type { Queryable } from '../../database/database.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded, Recorded } from '../../kernel/event.js';
 import { checkedName } from '../../kernel/names.js';
-import type { AnyTopic, Topic } from '../../kernel/topic.js';
+import type { AnyTopic } from '../../kernel/topic.js';
 import type { Class, Data } from '../../kernel/types.js';
 
 /** The key of a row or of several: the primary columns, by property name. */
@@ -33,11 +33,12 @@ export interface RawContext {
   readonly table: string;
 }
 
-export interface ProjectionOptions<Row, Es extends AnyEvent> {
+export interface ProjectionOptions<Row, From extends AnyTopic> {
   readonly name: string;
   /** Raised when columns, keys or meaning change: 1, 2, 3 … */
   readonly version: number;
-  readonly from: readonly Topic<Es>[];
+  /** Several topics make a projection shared: no order exists between their events. */
+  readonly from: readonly From[];
   /** A TypeORM entity with `synchronize: false`; it describes the table, the table itself is ours. */
   readonly table: Class<Row>;
   /** The primary column that holds the tenant. Needed as soon as events of a tenant reach the projection. */
@@ -94,17 +95,19 @@ export interface ProjectionBuilder<R, Es extends AnyEvent> extends ProjectionDef
 }
 
 /** @throws KAPPA_BAD_NAME, KAPPA_BAD_PROJECTION */
-export function projection<R, Es extends AnyEvent>(options: ProjectionOptions<R, Es>): ProjectionBuilder<R, Es> {
+export function projection<R, From extends AnyTopic>(
+  options: ProjectionOptions<R, From>,
+): ProjectionBuilder<R, From['events'][number]> {
   checkedName('projection', options.name);
   if (!Number.isInteger(options.version) || options.version < 1) {
     throw badProjection(options.name, `has version ${options.version}`, 'Give a whole number from 1.');
   }
   if (options.from.length === 0) throw badProjection(options.name, 'reads no topic', 'Name at least one in from.');
-  return builder<R, Es>(options, []);
+  return builder<R, From['events'][number]>(options, []);
 }
 
 function builder<R, Es extends AnyEvent>(
-  options: ProjectionOptions<R, Es>,
+  options: ProjectionOptions<R, AnyTopic>,
   handlers: readonly ProjectionHandler[],
 ): ProjectionBuilder<R, Es> {
   const define = (given: readonly ProjectionHandler[]): ProjectionDefinition =>

@@ -3,7 +3,7 @@ import { partitionKey } from '../../../src/kernel/position.js';
 import { LOG_OFFSET_HEADER } from '../../../src/kernel/record.js';
 import { AlternatingSessions } from '../../../src/modules/aggregates/relay/alternating-sessions.js';
 import { positionRecord, RELAY_TOPIC, relayTasks } from '../../../src/modules/aggregates/relay/relay-record.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { Add, counters } from '../support/counter.js';
 import { idIn } from '../support/append-requests.js';
 import { RelayHouse } from './relay-house.js';

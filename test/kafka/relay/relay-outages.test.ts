@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startKafka } from '../../../src/testing/kafka/start-kafka.js';
 import type { StartedKafka } from '../../../src/testing/kafka/started-kafka.js';
 import { describeWithOwnKafka } from '../../support/kafka.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { RelayOnKafka } from './relay-on-kafka.js';
 
 await describeWithOwnKafka('the relay when its brokers are struck', () => {

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { identityOf } from '../../../src/database/embedded/process-identity.js';
 import { startKafka, type StartedKafka, type StartKafkaOptions } from '../../../src/testing/index.js';
 import { describeWithOwnKafka } from '../../support/kafka.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { homeOf } from './home-of.js';
 import { clientOf, newTopic, read, topicsOf, write } from './round-trip.js';
 

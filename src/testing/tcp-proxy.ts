@@ -5,11 +5,11 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 /** What becomes of an answer that the client is not to see. */
-export type Fault = 'cut' | 'half-open';
+export type LostAnswer = 'cut' | 'half-open';
 
 interface Trap {
   readonly needle: Buffer;
-  readonly fault: Fault;
+  readonly fault: LostAnswer;
   /** What it is sprung by: the answer to the piece, or the piece itself, on its way to either side. */
   readonly by: 'answer' | 'piece';
   readonly sprung: () => void;
@@ -19,6 +19,13 @@ interface Trap {
  * Stands between a client and a server and does to the wire what networks do: cuts it, slows it down, or leaves it half-open, so
  * that both sides believe in a connection that passes nothing. For PostgreSQL it can do so at the moment that matters: when the
  * server has carried out a statement and its answer is on the way.
+ *
+ * ```ts
+ * const proxy = await TcpProxy.start(database.url);
+ * await openApplication({ database: { url: proxy.url } });
+ * proxy.cut();
+ * proxy.heal();
+ * ```
  */
 export class TcpProxy {
   readonly #links = new Set<Link>();
@@ -32,6 +39,7 @@ export class TcpProxy {
     readonly url: string,
   ) {}
 
+  /** Listens on a free port of 127.0.0.1 for clients of the server at `url`, which names host and port. */
   static async start(url: string): Promise<TcpProxy> {
     const target = new URL(url);
     const server = createServer();
@@ -65,22 +73,37 @@ export class TcpProxy {
     for (const link of this.#links) link.silent = true;
   }
 
+  /** Cuts the connections that are half-open, as happens when one side finally learns of it. */
+  cutHalfOpen(): void {
+    for (const link of this.#links) if (link.silent) link.cut();
+  }
+
   /** Every piece takes this much longer, each way; 0 for none. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
-  /** New connections pass again, and at once. */
+  /**
+   * Nothing passes and nothing is lost: what is sent meanwhile arrives after `heal`, however late, as it does after an
+   * interruption that TCP outlasts.
+   */
+  hold(): void {
+    this.#delayMs = Infinity;
+  }
+
+  /** New connections pass again, all pieces at once; what was held arrives; no answer is lost any more. */
   heal(): void {
     this.#refusing = false;
     this.#delayMs = 0;
+    this.#trap = null;
+    for (const link of this.#links) link.release();
   }
 
   /**
    * The server carries out the next message that contains `text` (a statement's text, or the name it was prepared under); its
    * answer never arrives. Resolves when that has happened.
    */
-  loseAnswerTo(text: string, fault: Fault = 'cut'): Promise<void> {
+  loseAnswerTo(text: string, fault: LostAnswer = 'cut'): Promise<void> {
     return this.#setTrap(text, fault, 'answer');
   }
 
@@ -88,7 +111,7 @@ export class TcpProxy {
    * The next piece that contains `text`, of a client or of the server, does not arrive: in the middle of a COPY, say. Resolves when
    * that has happened.
    */
-  losePieceWith(text: string, fault: Fault = 'cut'): Promise<void> {
+  losePieceWith(text: string, fault: LostAnswer = 'cut'): Promise<void> {
     return this.#setTrap(text, fault, 'piece');
   }
 
@@ -98,7 +121,7 @@ export class TcpProxy {
     await once(this.server, 'close');
   }
 
-  #setTrap(text: string, fault: Fault, by: Trap['by']): Promise<void> {
+  #setTrap(text: string, fault: LostAnswer, by: Trap['by']): Promise<void> {
     return new Promise((sprung) => (this.#trap = { needle: Buffer.from(text), fault, by, sprung }));
   }
 
@@ -131,6 +154,7 @@ interface LinkRules {
 class Link {
   silent = false;
   #trap: Trap | null = null;
+  readonly #lanes: readonly Lane[];
 
   constructor(
     private readonly client: Socket,
@@ -145,14 +169,18 @@ class Link {
         rules.closed();
       });
     }
+    const isSilent = (): boolean => this.silent;
+    const toServer = new Lane(server, isSilent);
+    const toClient = new Lane(client, isSilent);
+    this.#lanes = [toServer, toClient];
     client.on('data', (chunk: Buffer) => {
       this.#trap ??= rules.trapFor(chunk, 'client');
       if (this.#trap?.by === 'piece') this.#spring(this.#trap);
-      else this.#pass(server, chunk, rules.delayMs());
+      else toServer.pass(chunk, rules.delayMs());
     });
     server.on('data', (chunk: Buffer) => {
       this.#trap ??= rules.trapFor(chunk, 'server');
-      if (!this.#trap) this.#pass(client, chunk, rules.delayMs());
+      if (!this.#trap) toClient.pass(chunk, rules.delayMs());
       else if (this.#trap.by === 'piece' || chunk.subarray(-READY.length).equals(READY)) this.#spring(this.#trap);
     });
   }
@@ -168,9 +196,56 @@ class Link {
     this.server.destroy();
   }
 
-  #pass(to: Socket, chunk: Buffer, delayMs: number): void {
-    if (this.silent) return;
-    if (delayMs === 0) to.write(chunk);
-    else setTimeout(() => this.silent || to.write(chunk), delayMs);
+  release(): void {
+    for (const lane of this.#lanes) lane.release();
+  }
+}
+
+/** One direction of a connection. What is delayed stays in order, also when the delay ends: bytes never overtake others. */
+class Lane {
+  #waiting: { readonly chunk: Buffer; readonly dueAt: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly to: Socket,
+    private readonly isSilent: () => boolean,
+  ) {
+    to.once('close', () => {
+      clearTimeout(this.#timer);
+      this.#waiting = [];
+    });
+  }
+
+  pass(chunk: Buffer, delayMs: number): void {
+    if (this.isSilent()) return;
+    if (delayMs === 0 && this.#waiting.length === 0) {
+      this.to.write(chunk);
+      return;
+    }
+    this.#waiting.push({ chunk, dueAt: performance.now() + delayMs });
+    if (this.#waiting.length === 1) this.#passLater();
+  }
+
+  /** What was to wait for ever is due now. */
+  release(): void {
+    const now = performance.now();
+    this.#waiting = this.#waiting.map(({ chunk, dueAt }) => ({ chunk, dueAt: dueAt === Infinity ? now : dueAt }));
+    this.#passDue();
+  }
+
+  #passDue(): void {
+    const now = performance.now();
+    for (let first = this.#waiting[0]; first && first.dueAt <= now; first = this.#waiting[0]) {
+      this.#waiting.shift();
+      if (!this.isSilent()) this.to.write(first.chunk);
+    }
+    this.#passLater();
+  }
+
+  #passLater(): void {
+    clearTimeout(this.#timer);
+    const first = this.#waiting[0];
+    if (!first || first.dueAt === Infinity) return;
+    this.#timer = setTimeout(() => this.#passDue(), Math.max(1, first.dueAt - performance.now()));
   }
 }

@@ -1,0 +1,169 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { journalLines, type JournalLine } from '../actors/journal.js';
+import { check } from '../check/check.js';
+import type { Evidence, Problem } from '../check/evidence.js';
+import { recoveryTimes } from '../check/recovery.js';
+import { machineTime } from '../clock.js';
+import { readStreams } from '../servers/read-streams.js';
+import { kafkaServers } from '../servers/kafka-servers.js';
+import { postgresServers } from '../servers/postgres-servers.js';
+import type { Driver, Servers } from '../servers/servers.js';
+import { OPERATOR, placesOf, REPLICAS, schedule, VISITOR, WRITERS } from '../strikes/schedule.js';
+import { strikeDown } from '../strikes/strike-down.js';
+import type { Strike, StrikeKind } from '../strikes/strike.js';
+import { Cast } from './cast.js';
+import { Observer } from './observer.js';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly strikes: readonly StrikeKind[];
+  readonly events: number;
+  /** What was promised and is not so. */
+  readonly problems: readonly Problem[];
+  /** What else went wrong: a process that ended by itself, work that did not come to rest. */
+  readonly faults: readonly string[];
+  readonly recoverMs: readonly number[];
+  readonly seconds: number;
+}
+
+const SERVERS: Readonly<Record<Driver, (folder: string) => Promise<Servers>>> = {
+  postgres: postgresServers,
+  kafka: kafkaServers,
+};
+
+/** Appends after the last strike, so that its recovery is seen. */
+const AFTERGLOW_MS = 1_000;
+const FINISH_WITHIN_MS = 22_000;
+/** A killed member's leases last 10 s; what it left is taken over then. */
+const REST_WITHIN_MS = 20_000;
+
+/** The shop in its processes, the strikes that the seed means, then rest, then the check. */
+export async function run(seed: number, folder: string, driver: Driver): Promise<RunResult> {
+  const began = machineTime();
+  await mkdir(folder, { recursive: true });
+  const faults: string[] = [];
+  const strikes = schedule(seed, driver);
+  await writeFile(path.join(folder, 'schedule.json'), `${JSON.stringify(strikes, null, 2)}\n`);
+  const servers = await SERVERS[driver](folder);
+  const cast = await Cast.assemble(seed, folder, servers, (text) => faults.push(text));
+  const observer = new Observer(servers.databaseUrl);
+  try {
+    const struck = await play(cast, observer, strikes, faults);
+    await end(cast, observer, faults);
+    const evidence = await gather(folder, servers, observer);
+    const problems = check(evidence);
+    const result: RunResult = {
+      seed,
+      strikes: struck.map(({ kind }) => kind),
+      events: evidence.streams.length,
+      problems,
+      faults,
+      recoverMs: recoveryTimes(
+        struck.map(({ overAt }) => overAt),
+        evidence.journal,
+        evidence.progress,
+      ),
+      seconds: (machineTime() - began) / 1_000,
+    };
+    await writeFile(path.join(folder, 'evidence.json'), JSON.stringify(evidence));
+    await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+    return result;
+  } finally {
+    await observer.stop();
+    await cast.dismiss();
+    await servers.stop();
+  }
+}
+
+interface Over {
+  readonly kind: StrikeKind;
+  readonly overAt: number;
+}
+
+async function play(cast: Cast, observer: Observer, strikes: readonly Strike[], faults: string[]): Promise<readonly Over[]> {
+  await cast.start();
+  observer.start();
+  await restingFrom(observer, (unrest) => !unrest.some((line) => line.includes('has no live build')), REST_WITHIN_MS);
+  const start = machineTime();
+  const over: Over[] = [];
+  const places = new Map<string, Promise<unknown>>();
+  await Promise.all(
+    strikes.map((strike) => {
+      const own = placesOf(strike);
+      const carried = carryOut(
+        strike,
+        own.flatMap((place) => places.get(place) ?? []),
+      );
+      for (const place of own) places.set(place, carried);
+      return carried;
+    }),
+  );
+  await pause(AFTERGLOW_MS);
+  return over;
+
+  async function carryOut(strike: Strike, before: readonly Promise<unknown>[]): Promise<void> {
+    await pause(Math.max(0, start + strike.atMs - machineTime()));
+    await Promise.all(before);
+    const coming: Promise<void>[] = [];
+    try {
+      await strikeDown(strike, {
+        servers: cast.servers,
+        member: (name) => cast.member(name),
+        wire: (name) => cast.wire(name),
+        comesAgain: (ready) => coming.push(ready),
+        over: ({ kind }, struck) => struck && over.push({ kind, overAt: machineTime() }),
+      });
+      await Promise.all(coming);
+    } catch (error) {
+      faults.push(`strike ${strike.number} (${strike.kind}): ${String(error)}`);
+    }
+  }
+}
+
+/** Everybody ends the work under way; then all that is derived comes to rest at the end of the log. */
+async function end(cast: Cast, observer: Observer, faults: string[]): Promise<void> {
+  const late = async (names: readonly string[]): Promise<void> => {
+    await Promise.all(
+      names.map(async (name) => {
+        if (!(await cast.member(name).finish(FINISH_WITHIN_MS))) faults.push(`${name} did not finish its work`);
+      }),
+    );
+  };
+  await late([...WRITERS, OPERATOR, VISITOR]);
+  const unrest = await restingFrom(observer, (lines) => lines.length === 0, REST_WITHIN_MS);
+  faults.push(...unrest.map((line) => `not at rest: ${line}`));
+  await late(REPLICAS);
+  await observer.stop();
+  await observer.lookAtAllTables();
+}
+
+/** Waits until the observer's answer pleases; what does not, when time is up. */
+async function restingFrom(
+  observer: Observer,
+  pleases: (unrest: readonly string[]) => boolean,
+  withinMs: number,
+): Promise<readonly string[]> {
+  const until = machineTime() + withinMs;
+  for (;;) {
+    const unrest = await observer.unrest().catch((error: unknown) => [String(error)]);
+    if (pleases(unrest)) return [];
+    if (machineTime() > until) return unrest;
+    await pause(100);
+  }
+}
+
+async function gather(folder: string, servers: Servers, observer: Observer): Promise<Evidence> {
+  const journals = (await readdir(folder)).filter((name) => name.endsWith('.journal'));
+  const journal: JournalLine[] = [];
+  for (const name of journals) journal.push(...journalLines(await readFile(path.join(folder, name), 'utf8')));
+  return {
+    journal,
+    streams: await readStreams(servers.databaseUrl),
+    topics: await servers.readTopics(),
+    tables: observer.tables,
+    progress: observer.progress,
+    views: observer.views,
+  };
+}

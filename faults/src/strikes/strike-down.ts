@@ -1,0 +1,114 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { TcpProxy } from 'nest-kappa/testing';
+import type { Member } from '../run/member.js';
+import type { Servers } from '../servers/servers.js';
+import { BROKERS } from './schedule.js';
+import type { Strike } from './strike.js';
+
+/** What a strike may touch. */
+export interface Struck {
+  readonly servers: Servers;
+  member(name: string): Member;
+  /** Between a process and PostgreSQL, or between all processes and a broker. */
+  wire(name: string): TcpProxy;
+  /** The process is started anew; no other strike meets it before it works. */
+  comesAgain(ready: Promise<void>): void;
+  /** From now on recovery counts. False: it found nothing to strike. */
+  over(strike: Strike, struck: boolean): void;
+}
+
+/** What the answer is lost of: an append of a writer, the batch of a projection or a swap. */
+const LOSES = { writer: 'kappa append', other: 'commit\0' };
+
+const SLOW_BEFORE_STOP_MS = 700;
+
+/** Carries a strike out and heals what it did. */
+export async function strikeDown(strike: Strike, struck: Struck): Promise<void> {
+  struck.over(strike, await carriedOut(strike, struck));
+}
+
+/** Resolves when the strike is over; false when it found nothing to strike. */
+async function carriedOut(strike: Strike, struck: Struck): Promise<boolean> {
+  const { kind, target, forMs, size } = strike;
+  switch (kind) {
+    case 'database-kill':
+      await struck.servers.killDatabase();
+      await pause(forMs);
+      await struck.servers.restartDatabase();
+      return true;
+    case 'broker-kill': {
+      const broker = BROKERS.findIndex((name) => name === target);
+      await struck.servers.kafka?.kill(broker);
+      await pause(forMs);
+      await struck.servers.kafka?.restart(broker);
+      return true;
+    }
+    case 'cut':
+    case 'broker-cut':
+      return withWire(struck.wire(target), forMs, (wire) => wire.cut());
+    case 'delay':
+    case 'broker-delay':
+      return withWire(struck.wire(target), forMs, (wire) => wire.delay(size));
+    case 'stall':
+    case 'broker-stall':
+      return withWire(struck.wire(target), forMs, (wire) => wire.hold());
+    case 'half-open':
+    case 'broker-half-open':
+      return withWire(struck.wire(target), forMs, (wire) => wire.halfOpen());
+    case 'lost-answer':
+      return loseAnswer(strike, struck.wire(target));
+    case 'kill':
+    case 'zombie':
+    case 'rebalances':
+    case 'clock-jump':
+      return struck.member(target).isRunning && strikeMember(strike, struck.member(target), struck);
+  }
+}
+
+async function strikeMember({ kind, target, forMs, size }: Strike, member: Member, struck: Struck): Promise<boolean> {
+  switch (kind) {
+    case 'kill':
+      await member.kill();
+      struck.comesAgain(pause(forMs).then(() => member.start()));
+      return true;
+    case 'zombie':
+      // Slowed down, it is nearly always in the middle of something when it is stopped; what is on its way arrives when it goes on.
+      struck.wire(target).delay(size);
+      await pause(SLOW_BEFORE_STOP_MS);
+      struck.wire(target).hold();
+      member.signal('SIGSTOP');
+      await pause(forMs);
+      member.signal('SIGCONT');
+      struck.wire(target).heal();
+      return true;
+    case 'rebalances': {
+      const gone = member.said('gone');
+      member.tell({ do: 'come-and-go', times: size });
+      await gone;
+      return true;
+    }
+    default:
+      member.tell({ do: 'clock', aheadMs: size });
+      await pause(forMs);
+      member.tell({ do: 'clock', aheadMs: 0 });
+      return true;
+  }
+}
+
+async function withWire(wire: TcpProxy, forMs: number, strike: (wire: TcpProxy) => void): Promise<true> {
+  strike(wire);
+  await pause(forMs);
+  wire.heal();
+  wire.cutHalfOpen();
+  return true;
+}
+
+async function loseAnswer({ target, forMs, size }: Strike, wire: TcpProxy): Promise<boolean> {
+  const lost = wire.loseAnswerTo(target.startsWith('writer') ? LOSES.writer : LOSES.other, size === 0 ? 'cut' : 'half-open');
+  const sprung = await Promise.race([lost.then(() => true), pause(forMs, false)]);
+  // Half-open it stays for as long as it would take to be given up.
+  if (sprung && size === 1) await pause(forMs);
+  wire.heal();
+  wire.cutHalfOpen();
+  return sprung;
+}

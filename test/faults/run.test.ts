@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { runToEnd } from '../support/run-example.js';
+
+/** More of them: `npm run faults -- --runs 20`. */
+const SEEDS = 1;
+
+it('keeps every promise while processes, wires and servers are struck', { timeout: 300_000 }, async () => {
+  const args = ['--runs', String(SEEDS), '--seed', '1', '--json'];
+  const { code, stdout, stderr, last } = await runToEnd('scripts/faults.mjs', args);
+  console.log(stdout);
+  expect(code, `${stdout}\n${stderr}`).toBe(0);
+  expect(JSON.parse(last)).toMatchObject({
+    driver: 'postgres',
+    runs: SEEDS,
+    lost: 0,
+    doubled: 0,
+    reordered: 0,
+    mixed: 0,
+    failedSeeds: [],
+  });
+});
+
+it('says how it is called when it is called otherwise', { timeout: 60_000 }, async () => {
+  const { code, stderr } = await runToEnd('scripts/faults.mjs', ['--runs', 'many']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('usage: npm run faults -- [--runs N] [--seed S]');
+});
