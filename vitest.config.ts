@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import swc from 'unplugin-swc';
-import { defineConfig } from 'vitest/config';
-import { suites } from './scripts/suites.mjs';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { foldersOfOthers, suites } from './scripts/suites.mjs';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const globalSetup = here('test/support/global-setup.ts');
@@ -35,6 +35,7 @@ export default defineConfig({
       test: {
         name,
         include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+        exclude: [...configDefaults.exclude, ...folders.flatMap(foldersOfOthers).map((folder) => `test/${folder}/**`)],
         testTimeout: 30_000,
         hookTimeout: 60_000,
         maxWorkers: workers,

@@ -42,7 +42,8 @@ export async function* readPartitions(source: PageSource, options: ReadOptions):
     const moved = next > cursor.next;
     cursor.next = next;
     behind.shift();
-    if (isOpen(cursor)) (next >= page.end ? caughtUp : behind).push(cursor);
+    // One that stands before the end waits, too, where a transaction is open that its readers wait behind.
+    if (isOpen(cursor)) (next >= page.end || !moved ? caughtUp : behind).push(cursor);
     pages += 1;
     if (pages % PAGES_PER_ROUND === 0) behind.push(...caughtUp.splice(0));
     fetched = behind[0] && fetch(source, behind[0], options);

@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, realpath, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { identityOf } from '../../database/embedded/process-identity.js';
-import { lastLines } from '../../database/embedded/server-log.js';
 import { KappaError } from '../../kernel/errors.js';
 import { BrokerKeeper } from './broker-keeper.js';
+import { endOfLog, logSize } from './broker-log.js';
 import { kafkaCommand, layOutCluster, type JavaClusterOptions } from './java-cluster.js';
 import { brokerOf, didNotStart, isDown } from './kafka-errors.js';
 import type { StartedKafka } from './started-kafka.js';
@@ -111,7 +111,7 @@ class JavaBrokers implements StartedKafka {
   }
 
   async #spawn(n: number): Promise<void> {
-    this.#logFrom[n] = await sizeOf(this.#log(n));
+    this.#logFrom[n] = await logSize(this.#log(n));
     this.#pids[n] = await this.keeper.start(n);
   }
 
@@ -137,7 +137,7 @@ class JavaBrokers implements StartedKafka {
   }
 
   async #failure(n: number, reason: string): Promise<KappaError> {
-    const log = await lastLines(this.#log(n), this.#logFrom[n] ?? 0).catch(() => '');
+    const log = await endOfLog(this.#log(n), this.#logFrom[n] ?? 0);
     return didNotStart(reason, log, { folder: this.folder, broker: n });
   }
 
@@ -160,13 +160,6 @@ async function temporaryFolder(): Promise<string> {
 async function keptFolder(dataDir: string): Promise<string> {
   await mkdir(dataDir, { recursive: true });
   return realpath(dataDir);
-}
-
-async function sizeOf(file: string): Promise<number> {
-  return stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
 }
 
 /** Lets a broker write what it has, so that its next start need not look through it. */

@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { KappaError } from '../../kernel/errors.js';
+import { lastWords } from './broker-log.js';
 import { brokerProperties, clusterId, propertiesFile } from './broker-properties.js';
 import { freePorts } from './free-ports.js';
 import { didNotStart } from './kafka-errors.js';
@@ -105,7 +106,7 @@ async function format(folder: string, id: string, node: number, options: JavaClu
   const args = [...flags, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', propertiesOf(folder, node)];
   await promisify(execFile)(java, args).catch((error: unknown) => {
     const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
-    const said = (`${stdout}${stderr}`.trim() || message).split('\n').slice(-5).join(' | ');
+    const said = lastWords(`${stdout}${stderr}`) || message;
     throw didNotStart(`the data of broker ${node} could not be formatted`, said, { folder }, error);
   });
 }

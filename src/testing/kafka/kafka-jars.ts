@@ -29,15 +29,26 @@ export async function fetchJars(maven: string, cache?: string): Promise<string> 
   try {
     await runMaven(maven, half);
     await writeFile(path.join(half, LIST), JSON.stringify(await jarsIn(half)));
-    // A cleaner of caches may have taken some of what stood there before.
-    if (!(await isWhole(folder))) await rm(folder, { recursive: true, force: true });
-    await rename(half, folder).catch(async (error: unknown) => {
-      // Another process may have been faster: then its download stands.
-      if (!(await isWhole(folder))) throw error;
-    });
+    await moveIntoPlace(half, folder);
     return folder;
   } finally {
     await rm(half, { recursive: true, force: true });
+  }
+}
+
+async function moveIntoPlace(half: string, folder: string): Promise<void> {
+  try {
+    await rename(half, folder);
+  } catch (error) {
+    // Another process may have been faster: then its download stands, and may be in use already.
+    if (await isWhole(folder)) return;
+    // A cleaner of caches may have taken some of what stood there before.
+    const spoilt = `${half}.spoilt`;
+    await rename(folder, spoilt).catch(() => {
+      throw error;
+    });
+    await rm(spoilt, { recursive: true, force: true });
+    await rename(half, folder);
   }
 }
 
