@@ -17,6 +17,7 @@ export type {
 export { type } from './kernel/shape.js';
 export type { Shape, StandardResult, StandardShape, TypeShape } from './kernel/shape.js';
 export { topic } from './kernel/topic.js';
+export type { DecodeRecord, ForeignEvent, ForeignRecord } from './kernel/foreign-record.js';
 export type { AnyTopic, Retention, Topic, TopicOptions } from './kernel/topic.js';
 
 export { aggregate } from './modules/aggregates/aggregate.js';

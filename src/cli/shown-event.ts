@@ -1,5 +1,6 @@
 import { jsonCodec } from '../kernel/codec.js';
-import { HEADER, isoMicros } from '../kernel/envelope.js';
+import { HEADER } from '../kernel/envelope.js';
+import { isoMicros } from '../kernel/event-decoder.js';
 import type { LogRecord } from '../kernel/record.js';
 import type { Output } from './output.js';
 

@@ -1,6 +1,7 @@
 import { KappaError } from './errors.js';
 import { topicName, type TopicName } from './names.js';
 import type { AnyEvent } from './event.js';
+import type { DecodeRecord } from './foreign-record.js';
 
 /** How long records are kept; the default is for ever. */
 export interface Retention {
@@ -19,6 +20,11 @@ export interface TopicOptions<Es extends readonly AnyEvent[]> {
   readonly retention?: Retention;
   /** Of each key the newest record is kept, older ones may go. Default false; Kafka alone can. Not for a topic that an aggregate writes to. */
   readonly compaction?: boolean;
+  /**
+   * Reads what other services write to this topic in a shape of their own: called for every record whose `ce_type` header names
+   * none of `events`. Default: such a record is KAPPA_UNKNOWN_EVENT_TYPE. Not for a topic that an aggregate writes to.
+   */
+  readonly decode?: DecodeRecord<NoInfer<Es[number]>>;
 }
 
 /** A topic: a named, partitioned, append-only sequence of records. Made by {@link topic}. */
@@ -28,6 +34,8 @@ export interface Topic<E extends AnyEvent> {
   readonly events: readonly E[];
   readonly retention: Retention | null;
   readonly compaction: boolean;
+  /** Null where the topic holds our own events only. */
+  readonly decode: DecodeRecord | null;
 }
 
 export type AnyTopic = Topic<AnyEvent>;
@@ -60,6 +68,7 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
     events: Object.freeze([...options.events]),
     retention: options.retention ? Object.freeze({ ...options.retention }) : null,
     compaction: options.compaction ?? false,
+    decode: options.decode ?? null,
   });
 }
 

@@ -8,7 +8,7 @@ import { KappaError } from '../../src/kernel/errors.js';
 import { type } from '../../src/kernel/shape.js';
 import { topic } from '../../src/kernel/topic.js';
 import { aggregate, type AggregateDefinition } from '../../src/modules/aggregates/aggregate.js';
-import { isIsoTime } from '../../src/modules/aggregates/command-check.js';
+import { isIsoTime } from '../../src/kernel/iso-time.js';
 import type { ExecuteOptions } from '../../src/modules/aggregates/command.js';
 import { Add, Added, Counter, Name } from './support/counter.js';
 import { WriteSide } from './support/write-side.js';

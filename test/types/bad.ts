@@ -71,6 +71,10 @@ const initialState = () => ({ e: null as string | null });
 aggregate({ name: 'x', topic: fines, id: 'fineId', initialState, unique: { e: (s) => s.f } });
 // @ts-expect-error 25: a string in place of an event
 topic('t', { events: ['payment.received'] });
+// @ts-expect-error 26: a foreign record read as an event that the topic does not declare
+topic('t', { events: [FineCreated], decode: () => ({ event: OrderPlaced({ amount: '1' }) }) });
+// @ts-expect-error 27: a foreign record read as data without an event
+topic('t', { events: [FineCreated], decode: (record) => ({ amount: record.text() }) });
 
 // ---- decorators
 

@@ -8,6 +8,18 @@ export const PaymentReceived = event('payment.received', type<{ cents: number }>
 export const OrderPlaced = event('order.placed', type<{ amount: string }>());
 export const fines = topic('fines', { partitions: 8, events: [FineCreated, PaymentReceived] });
 
+/** A topic that other services write to, in a shape of their own. */
+export const payments = topic('payments', {
+  events: [PaymentReceived, OrderPlaced],
+  decode: (record) => {
+    if (record.value === null) return null;
+    const amount = record.text();
+    return record.headers['kind'] === 'order'
+      ? { event: OrderPlaced({ amount }), key: record.key ?? '', occurredAt: record.recordedAt }
+      : { event: PaymentReceived({ amount }) };
+  },
+});
+
 export interface FineState {
   readonly amount: string | null;
   readonly paid: string;

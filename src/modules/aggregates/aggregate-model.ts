@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Codec } from '../../kernel/codec.js';
 import { codeFingerprint } from '../../kernel/code-fingerprint.js';
 import { deepFreeze } from '../../kernel/deep-freeze.js';
-import { EventDecoder } from '../../kernel/envelope.js';
+import { EventDecoder } from '../../kernel/event-decoder.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded } from '../../kernel/event.js';
 import { streamKey, streamName, type StreamName } from '../../kernel/names.js';
@@ -36,7 +36,7 @@ export class AggregateModel {
     /** Freezes states and events, so that a decide or evolve that mutates fails. Off in production, for it costs time. */
     freeze: boolean,
   ) {
-    this.decoder = new EventDecoder(definition.topic.events, codec);
+    this.decoder = new EventDecoder([definition.topic], codec);
     this.fingerprint = fingerprintOf(definition);
     this.events = new Map(definition.topic.events.map((event) => [event.type, event]));
     this.hasClaims = Object.keys(definition.unique).length > 0;

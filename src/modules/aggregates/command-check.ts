@@ -1,5 +1,6 @@
 import { closestName } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
+import { isIsoTime } from '../../kernel/iso-time.js';
 import { streamName, tenantPart } from '../../kernel/names.js';
 import { classIssues, type PayloadIssue } from '../../kernel/payload.js';
 import type { AggregateDefinition, CommandHandler } from './aggregate.js';
@@ -18,7 +19,6 @@ const OPTION_NAMES: readonly (keyof ExecuteOptions)[] = [
 ];
 const MAX_ID_BYTES = 255;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-const ISO_8601 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
 
 /**
  * Checks a command and its options, and names all that is wrong with them at once.
@@ -96,27 +96,6 @@ function isId(value: unknown): boolean {
     !value.includes('\0') &&
     value.isWellFormed() &&
     Buffer.byteLength(value) <= MAX_ID_BYTES
-  );
-}
-
-/** Date accepts 30 February as 2 March: the fields are checked one by one. */
-export function isIsoTime(text: unknown): boolean {
-  const match = typeof text === 'string' ? ISO_8601.exec(text) : null;
-  if (!match) return false;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offsetHour = 0, offsetMinute = 0] = match
-    .slice(1)
-    .map((part) => Number(part ?? 0));
-  const lastDay = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
-  return (
-    month >= 1 &&
-    month <= 12 &&
-    day >= 1 &&
-    day <= lastDay &&
-    hour <= 23 &&
-    minute <= 59 &&
-    second <= 59 &&
-    offsetHour <= 23 &&
-    offsetMinute <= 59
   );
 }
 

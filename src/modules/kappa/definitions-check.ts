@@ -22,6 +22,12 @@ export function checkDefinitions(given: KappaDefinitions, problems: string[]): R
   twice(aggregates, ({ name }) => `aggregate ${name}`, 'give each its own name', problems);
   twice(projections, ({ name, version }) => `projection ${name} version ${version}`, 'raise the version of one', problems);
   checkCommands(aggregates, problems);
+  for (const { name, topic } of aggregates) {
+    if (topic.decode !== null)
+      problems.push(
+        `aggregate ${name} writes to topic ${topic.name}, which has decode; read what others write from a topic of its own`,
+      );
+  }
   for (const definition of projections) checkProjection(definition, problems);
   for (const name of new Set(projections.map((one) => one.name)))
     if (!isIdentifier(name)) problems.push(`projection ${name} cannot name a view; use at most 63 bytes`);
@@ -139,6 +145,7 @@ function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
   if (events(a) !== events(b)) return `different events: ${events(a)}, and ${events(b)}`;
   if (a.retention?.ms !== b.retention?.ms || a.retention?.bytes !== b.retention?.bytes) return 'different retention';
   if (a.compaction !== b.compaction) return 'different compaction';
+  if (a.decode !== b.decode) return 'two decode functions';
   return clashOf([a, b]) === null ? null : `two declarations of ${clashOf([a, b])}`;
 }
 

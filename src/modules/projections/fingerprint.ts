@@ -40,7 +40,8 @@ function shapeOf(definition: ProjectionDefinition, table: TableDefinition): Buil
 }
 
 /**
- * A hash of the code that gives rows their meaning: handlers, their keys and the upcasters of what they handle, by syntax tree.
+ * A hash of the code that gives rows their meaning: handlers, their keys, the upcasters of what they handle and the `decode` of
+ * their topics, by syntax tree.
  * Functions that these call are not seen.
  */
 function codeOf(definition: ProjectionDefinition): string {
@@ -60,7 +61,9 @@ function codeOf(definition: ProjectionDefinition): string {
   // Handlers of one event run in their order; between events no order counts.
   const byType = (a: readonly unknown[], b: readonly unknown[]): number =>
     String(a[0]) < String(b[0]) ? -1 : String(a[0]) > String(b[0]) ? 1 : 0;
-  const whole = JSON.stringify([definition.tenant, handlers.sort(byType), upcasters.sort(byType)]);
+  const decoders = definition.from.flatMap(({ name, decode }) => (decode === null ? [] : [[name, codeFingerprint(decode)]]));
+  const parts = [definition.tenant, handlers.sort(byType), upcasters.sort(byType)];
+  const whole = JSON.stringify(decoders.length === 0 ? parts : [...parts, decoders.sort(byType)]);
   return createHash('sha256').update(whole).digest('hex').slice(0, 32);
 }
 

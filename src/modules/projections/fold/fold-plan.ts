@@ -1,6 +1,7 @@
 import { isTransient } from '../../../database/database-errors.js';
 import type { Codec } from '../../../kernel/codec.js';
-import { EventDecoder, HEADER } from '../../../kernel/envelope.js';
+import { HEADER } from '../../../kernel/envelope.js';
+import { EventDecoder } from '../../../kernel/event-decoder.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded } from '../../../kernel/event.js';
 import type { TopicName } from '../../../kernel/names.js';
@@ -23,7 +24,10 @@ export class FoldPlan {
   /** `fines v1` */
   readonly label: string;
   readonly topics: readonly TopicName[];
-  /** Rows may be touched by several partitions: some handler names its own key, or there are several topics, or a raw handler. */
+  /**
+   * Rows may be touched by several partitions: some handler names its own key, or there are several topics, a raw handler, or a
+   * topic whose `decode` says whose event a record is.
+   */
   readonly shared: boolean;
   readonly hasRaw: boolean;
   readonly #handlers: ReadonlyMap<string, HandledType>;
@@ -42,22 +46,26 @@ export class FoldPlan {
     this.label = `${definition.name} v${definition.version}`;
     this.topics = definition.from.map((topic) => topic.name);
     this.hasRaw = handlers.some((handler) => handler.run.kind === 'raw');
-    this.shared = this.hasRaw || definition.from.length > 1 || handlers.some((handler) => handler.key !== null);
+    this.shared =
+      this.hasRaw ||
+      definition.from.length > 1 ||
+      handlers.some((handler) => handler.key !== null) ||
+      definition.from.some((topic) => topic.decode !== null);
     const declared = new Map<string, AnyEvent>(
       definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
     );
     this.#handlers = byType(handlers, declared);
-    this.#decoder = new EventDecoder([...declared.values()], payloads);
+    this.#decoder = new EventDecoder(definition.from, payloads);
     this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold')
       ? new StreamKeys(definition, codec.table.key)
       : null;
     this.#freeze = options.freeze ?? process.env['NODE_ENV'] !== 'production';
   }
 
-  /** Whether any handler wants the record; from its header alone. */
+  /** Whether any handler may want the record; from its header alone, save for what only `decode` of its topic can tell. */
   wants(record: LogRecord): boolean {
     const type = record.headers[HEADER.type];
-    return type === undefined || this.#handlers.has(type);
+    return type === undefined || this.#handlers.has(type) || this.#decoder.isForeign(record);
   }
 
   /**
@@ -68,19 +76,31 @@ export class FoldPlan {
   gather(record: LogRecord, rows: RowWindow, steps: FoldSteps, decoded: DecodedRecords | null = null, at = 0): void {
     const type = record.headers[HEADER.type];
     const handled = type === undefined ? undefined : this.#handlers.get(type);
-    if (handled === undefined && type !== undefined) return;
+    const foreign = handled === undefined && this.#decoder.isForeign(record);
+    if (handled === undefined && type !== undefined && !foreign) return;
     const start = steps.length;
     try {
-      const event = this.#decode(record, handled?.declared ?? null, decoded, at);
-      this.#checkTenant(event);
-      for (const handler of handled?.handlers ?? []) {
-        if (handler.run.kind === 'raw') steps.add(record, event, handler.run, null);
-        else if (handler.key === null) this.#addStreamStep(record, event, handler, rows, steps);
-        else this.#addKeySteps(record, event, handler.key(event), handler, rows, steps);
-      }
+      if (foreign) this.#gatherForeign(record, rows, steps);
+      else this.#addSteps(record, this.#decode(record, handled?.declared ?? null, decoded, at), handled, rows, steps);
     } catch (error) {
       steps.length = start;
       throw new EventFailure(record, error);
+    }
+  }
+
+  #gatherForeign(record: LogRecord, rows: RowWindow, steps: FoldSteps): void {
+    const event = this.#decoder.decodeForeign(record);
+    if (event === null) return;
+    if (this.#freeze) deepFreeze(event.data);
+    this.#addSteps(record, event, this.#handlers.get(event.type), rows, steps);
+  }
+
+  #addSteps(record: LogRecord, event: AnyRecorded, handled: HandledType | undefined, rows: RowWindow, steps: FoldSteps): void {
+    this.#checkTenant(event);
+    for (const handler of handled?.handlers ?? []) {
+      if (handler.run.kind === 'raw') steps.add(record, event, handler.run, null);
+      else if (handler.key === null) this.#addStreamStep(record, event, handler, rows, steps);
+      else this.#addKeySteps(record, event, handler.key(event), handler, rows, steps);
     }
   }
 

@@ -26,9 +26,22 @@ export class StreamKeys {
     this.#column = column;
   }
 
+  /** @throws KAPPA_BAD_KEY for an event of no stream: all such would fall into one row. */
   of(event: AnyRecorded): RowKey {
+    if (event.stream.id === '') throw this.#noStream(event);
     this.#scratch[this.#column] = event.stream.id;
     if (this.definition.tenant !== null) this.#scratch[this.definition.tenant] = event.tenant ?? '';
     return this.#scratch;
+  }
+
+  #noStream({ topic, partition, offset, type }: AnyRecorded): KappaError {
+    return new KappaError(
+      'KAPPA_BAD_KEY',
+      `${topic}/${partition} offset ${offset} (${type}) has neither ce_subject nor a key, so ${this.definition.name} has no row for it`,
+      {
+        facts: { projection: this.definition.name, topic, partition, offset, type },
+        nextStep: `Give the handler of ${type} its key, or let decode of topic ${topic} return one.`,
+      },
+    );
   }
 }
