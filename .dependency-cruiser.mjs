@@ -22,7 +22,7 @@ const levels = {
 const INDEX_LEVEL = 7;
 
 /** Optional peers: code that does without them is loaded without them, so they are asked for where they are used, by `import()` or `createRequire`. */
-const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript', 'testcontainers'];
+const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript', 'testcontainers', 'kafkajs'];
 
 /** What files of these folders may not know: an engine that knows no Nest is tested without it. */
 const withoutNest = ['kernel', 'database', 'log', 'modules/aggregates'];
@@ -86,14 +86,22 @@ export default {
       comment: 'Only the package’s entry points gather exports; other files import the file that has the idea.',
       severity: 'error',
       from: {},
-      to: { path: '^src/.+/index\\.ts$', pathNot: '^src/testing/index\\.ts$' },
+      to: { path: '^src/.+/index\\.ts$', pathNot: '^src/(testing|log/kafka)/index\\.ts$' },
     },
     {
       name: 'entry-points-are-for-the-outside',
       comment: 'Only the command, a client of the public API, may load it as a whole.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/cli/' },
-      to: { path: '^src/(index|testing/index)\\.ts$' },
+      to: { path: '^src/(index|testing/index|log/kafka/index)\\.ts$' },
+    },
+    {
+      name: 'kafka-by-its-own-entry-point',
+      comment:
+        'The driver is opened through the option that an application gives; what imported it would make everyone load it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/log/kafka/' },
+      to: { path: '^src/log/kafka/' },
     },
     {
       name: 'nest-at-the-rim',
@@ -141,7 +149,10 @@ export default {
       comment: 'An example imports what any application can: the package by its public names, never a file of ours.',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^(src|dist|test|scripts|bench)/', pathNot: '^(src|dist)/(index|testing/index)\\.(ts|js|d\\.ts)$' },
+      to: {
+        path: '^(src|dist|test|scripts|bench)/',
+        pathNot: '^(src|dist)/(index|testing/index|log/kafka/index)\\.(ts|js|d\\.ts)$',
+      },
     },
     {
       name: 'examples-stand-alone',

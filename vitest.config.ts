@@ -25,6 +25,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^nest-kappa$/, replacement: here('src/index.ts') },
+      { find: /^nest-kappa\/kafka$/, replacement: here('src/log/kafka/index.ts') },
       { find: /^nest-kappa\/testing$/, replacement: here('src/testing/index.ts') },
     ],
   },
