@@ -22,7 +22,7 @@ const levels = {
 const INDEX_LEVEL = 7;
 
 /** Optional peers: code that does without them is loaded without them, so they are asked for where they are used, by `import()` or `createRequire`. */
-const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript', 'testcontainers', 'kafkajs'];
+const optionalPeers = ['@swc/core', 'class-validator', 'class-transformer', 'typescript', 'testcontainers'];
 
 /** What files of these folders may not know: an engine that knows no Nest is tested without it. */
 const withoutNest = ['kernel', 'database', 'log', 'modules/aggregates'];
@@ -96,14 +96,6 @@ export default {
       to: { path: '^src/(index|testing/index|log/kafka/index)\\.ts$' },
     },
     {
-      name: 'kafka-by-its-own-entry-point',
-      comment:
-        'The driver is opened through the option that an application gives; what imported it would make everyone load it.',
-      severity: 'error',
-      from: { path: '^src/', pathNot: '^src/log/kafka/' },
-      to: { path: '^src/log/kafka/' },
-    },
-    {
       name: 'nest-at-the-rim',
       severity: 'error',
       from: { path: anyOf(withoutNest) },
@@ -132,6 +124,13 @@ export default {
         dynamic: false,
         dependencyTypesNot: ['type-only', 'type-import', 'require'],
       },
+    },
+    {
+      name: 'kafkajs-behind-the-driver',
+      comment: 'Everything else knows the EventLog; another client can take its place there.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(log|testing)/kafka/' },
+      to: { path: 'node_modules/kafkajs/' },
     },
     {
       name: 'only-declared-packages',

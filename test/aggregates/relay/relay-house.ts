@@ -142,7 +142,11 @@ export class RelayHouse {
   async reached(topic: TopicName, ends: Readonly<Record<PartitionKey, number>>): Promise<void> {
     const partitions = (await this.writer.log.describeTopic(topic))?.partitions ?? 1;
     await this.log.createTopic({ name: topic, partitions, retention: null });
-    await collect(this.log.read({ from: zeros(ends), to: ends }));
+    // One that has seen nothing: another would remember ends of a topic that was deleted since.
+    const log = new RelayTarget({ cluster: this.cluster });
+    await log.start();
+    await collect(log.read({ from: zeros(ends), to: ends }));
+    await log.stop();
   }
 
   /** A topic of the log is gone, with all its records. */

@@ -109,8 +109,8 @@ export class Cursor implements FetchPlace {
   }
 
   page({ to, maxRecords, maxBytes }: PageWish): Page {
+    if (this.outside) return { begin: this.begin as Offset, end: this.end as Offset, records: [] };
     const bounds = { begin: this.begin as Offset, end: Math.max(this.end, this.#scanned) as Offset };
-    if (this.outside) return { ...bounds, records: [] };
     const last = Math.min(this.#records.length, this.#start + maxRecords);
     const records: LogRecord[] = [];
     // Counting costs, and mostly all that was fetched fits.

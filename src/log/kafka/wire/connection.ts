@@ -72,6 +72,8 @@ export class Connection {
     const connection = new Connection(raw, settings, broker);
     try {
       await connection.#within(settings.connectTimeoutMs, raw.connect());
+      // kafkajs looks at the end of a stream and at errors; a socket that is gone without either leaves its requests waiting.
+      raw.socket?.once('close', () => connection.close());
       const ranges = await connection.send(apiVersions, undefined, settings.connectTimeoutMs);
       assertServes(ranges, apis, broker);
       raw.setVersions(ranges);

@@ -39,6 +39,7 @@ export class RelayPositions {
       for (const record of records) {
         const position = parsePositionRecord(record);
         if (position) positions.set(position.key, position);
+        else positions.delete(record.key as PartitionKey);
       }
     }
     return positions;

@@ -46,7 +46,7 @@ export function positionRecord(position: RelayPosition): NewRecord {
   };
 }
 
-/** Null for a record that is no position. */
+/** Null for a tombstone, or what is no position: there is none then. */
 export function parsePositionRecord({ key, value, headers }: LogRecord): RelayPosition | null {
   const next = value === null ? NaN : Number(decoder.decode(value));
   if (key === null || !Number.isSafeInteger(next) || next < 0) return null;
