@@ -12,6 +12,7 @@ export default tseslint.config(
       '**/dist/',
       '**/node_modules/',
       '**/.kappa/',
+      '**/.kappa-kafka/',
       'docs/api/',
       'coverage/',
       'test/types/',

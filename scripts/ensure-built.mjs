@@ -18,7 +18,7 @@ export async function ensureBuilt() {
 
 /** @param {string} example */
 function sourcesOf(example) {
-  return ['src', 'kappa.config.ts', 'tsconfig.json'].map((path) => join('examples', example, path));
+  return ['src', 'kappa.config.ts', 'kappa.kafka.config.ts', 'tsconfig.json'].map((path) => join('examples', example, path));
 }
 
 /**

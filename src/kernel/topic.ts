@@ -18,13 +18,13 @@ export interface TopicOptions<Es extends readonly AnyEvent[]> {
   readonly events: Es;
   /** Default: kept for ever. A topic that an aggregate writes to must be kept for ever. */
   readonly retention?: Retention;
+  /** Of each key the newest record is kept, older ones may go. Default false; Kafka alone can. Not for a topic that an aggregate writes to. */
+  readonly compaction?: boolean;
   /**
    * Reads what other services write to this topic in a shape of their own: called for every record whose `ce_type` header names
    * none of `events`. Default: such a record is KAPPA_UNKNOWN_EVENT_TYPE. Not for a topic that an aggregate writes to.
    */
   readonly decode?: DecodeRecord<NoInfer<Es[number]>>;
-  /** Of each key the newest record is kept, older ones may go. Default false; Kafka alone can. Not for a topic that an aggregate writes to. */
-  readonly compaction?: boolean;
 }
 
 /** A topic: a named, partitioned, append-only sequence of records. Made by {@link topic}. */
@@ -33,9 +33,9 @@ export interface Topic<E extends AnyEvent> {
   readonly partitions: number;
   readonly events: readonly E[];
   readonly retention: Retention | null;
+  readonly compaction: boolean;
   /** Null where the topic holds our own events only. */
   readonly decode: DecodeRecord | null;
-  readonly compaction: boolean;
 }
 
 export type AnyTopic = Topic<AnyEvent>;
@@ -67,8 +67,8 @@ export function topic<const N extends string, const Es extends readonly AnyEvent
     partitions,
     events: Object.freeze([...options.events]),
     retention: options.retention ? Object.freeze({ ...options.retention }) : null,
-    decode: options.decode ?? null,
     compaction: options.compaction ?? false,
+    decode: options.decode ?? null,
   });
 }
 

@@ -2,6 +2,7 @@ import type { Offset, TopicName } from '../kernel/names.js';
 import type { PartitionKey, Position } from '../kernel/position.js';
 import type { LogRecord, NewRecord } from '../kernel/record.js';
 import type { Retention } from '../kernel/topic.js';
+import type { LogGroups } from './log-groups.js';
 
 /**
  * The log: topics of partitions of records, append-only and replayable. A driver exists when it passes the conformance suite
@@ -13,6 +14,8 @@ export interface EventLog {
   /** `memory`, `postgres`, `kafka`. */
   readonly driver: string;
   readonly limits: LogLimits;
+  /** Its consumer groups, seen from outside. */
+  readonly groups: LogGroups;
 
   /** Connects. @throws KappaError that names what cannot be reached and what to do. */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;

@@ -39,6 +39,7 @@ export type {
   TopicDifference,
   TopicSpec,
 } from '../log/event-log.js';
+export type { GroupDescription, LogGroups, MemberDescription } from '../log/log-groups.js';
 export { DEFAULT_MAX_RECORD_BYTES } from '../log/event-log.js';
 export { MemoryCluster } from '../log/memory/memory-cluster.js';
 export { MemoryLog } from '../log/memory/memory-log.js';

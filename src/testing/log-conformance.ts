@@ -1,5 +1,6 @@
 import { appendTests } from './log-conformance/append-tests.js';
 import { groupTests } from './log-conformance/group-tests.js';
+import { groupViewTests } from './log-conformance/group-view-tests.js';
 import type { LogUnderTest, TestApi } from './log-conformance/log-under-test.js';
 import { readTests } from './log-conformance/read-tests.js';
 import { retentionTests } from './log-conformance/retention-tests.js';
@@ -22,6 +23,7 @@ export function logConformance(name: string, factory: () => Promise<LogUnderTest
     appendTests(factory, api);
     readTests(factory, api);
     groupTests(factory, api);
+    groupViewTests(factory, api);
     sessionTests(factory, api);
     retentionTests(factory, api);
   });

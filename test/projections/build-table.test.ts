@@ -3,7 +3,7 @@ import { createBuildTable } from '../../src/modules/projections/build-table.js';
 import type { Row } from '../../src/modules/projections/projection.js';
 import { passes } from '../../src/modules/projections/rebuild/passes.js';
 import type { TableDefinition } from '../../src/modules/projections/table.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { TcpProxy } from '../../src/testing/tcp-proxy.js';
 import { freshDatabase, type FreshDatabase } from './fresh-database.js';
 
 const table: TableDefinition = {

@@ -4,7 +4,7 @@ import { KappaModule } from 'nest-kappa';
 import { FinesModule } from './fines.module.js';
 import { optionsFor } from './options.js';
 
-const DATA_DIR = fileURLToPath(new URL('../../.kappa', import.meta.url));
+const FINES = fileURLToPath(new URL('../..', import.meta.url));
 
-@Module({ imports: [KappaModule.forRoot(optionsFor(DATA_DIR)), FinesModule] })
+@Module({ imports: [KappaModule.forRoot(optionsFor(FINES)), FinesModule] })
 export class AppModule {}

@@ -1,74 +1,57 @@
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { NestFactory } from '@nestjs/core';
-import { SingleBar } from 'cli-progress';
-import { AppModule } from './app.module.js';
-import { FinesImport, type ImportReport } from './fines-import.js';
+import { startKafka, type StartedKafka } from 'nest-kappa/testing';
 
-const USAGE = 'npm run example:fines -- --file <path to road-traffic-fines.csv or .csv.gz> [--json]';
+const USAGE = 'npm run example:fines -- --file <path to road-traffic-fines.csv or .csv.gz> [--kafka] [--json]';
 
 /** Where the command was called: npm changes the working directory to the package's. */
 const CALLED_FROM = process.env['INIT_CWD'] ?? process.cwd();
 
+interface Arguments {
+  readonly file: string | undefined;
+  /** On the brokers that KAFKA_BROKERS names, else on one that runs as long as the import does and keeps its data. */
+  readonly kafka: boolean;
+  readonly json: boolean;
+}
+
 async function main(): Promise<number> {
-  const { file, json } = readArguments();
+  const { file, kafka, json } = readArguments();
   if (!file) {
     console.error(`FINES_USAGE: --file is missing. ${USAGE}`);
     return 2;
   }
-  const app = await NestFactory.createApplicationContext(AppModule, { logger: ['warn', 'error'], abortOnError: false });
-  app.enableShutdownHooks();
+  const broker = kafka && !process.env['KAFKA_BROKERS'] ? await startBroker() : null;
   try {
-    const report = await withProgress(!json && process.stderr.isTTY, (show) =>
-      app.get(FinesImport).run(resolve(CALLED_FROM, file), show),
-    );
-    if (!json) summarise(report);
-    console.log(JSON.stringify(report));
+    // Loaded when it is known where the brokers are.
+    const { runImport } = await import('./run-import.js');
+    await runImport(resolve(CALLED_FROM, file), json);
     return 0;
   } finally {
-    await app.close();
+    await broker?.stop();
   }
 }
 
-function readArguments(): { readonly file: string | undefined; readonly json: boolean } {
+async function startBroker(): Promise<StartedKafka> {
+  const kafka = await startKafka({ dataDir: fileURLToPath(new URL('../../.kappa-kafka/kafka', import.meta.url)) });
+  process.env['KAFKA_BROKERS'] = kafka.brokers.join(',');
+  return kafka;
+}
+
+function readArguments(): Arguments {
   try {
-    const { values } = parseArgs({ options: { file: { type: 'string' }, json: { type: 'boolean', default: false } } });
-    return { file: values.file, json: values.json };
+    const { values } = parseArgs({
+      options: {
+        file: { type: 'string' },
+        kafka: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    return { file: values.file, kafka: values.kafka, json: values.json };
   } catch (error) {
     console.error(`FINES_USAGE: ${error instanceof Error ? error.message : String(error)} ${USAGE}`);
     process.exit(2);
   }
-}
-
-type Show = (progress: { readonly rows: number; readonly bytes: number; readonly ofBytes: number }) => void;
-
-async function withProgress<T>(visible: boolean, work: (show: Show) => Promise<T>): Promise<T> {
-  if (!visible) return work(() => undefined);
-  const bar = new SingleBar({
-    format: '{bar} {percentage}% of the file · {rows} rows · {rate}/s · {eta_formatted} left',
-    hideCursor: true,
-  });
-  const start = Date.now();
-  let started = false;
-  try {
-    return await work(({ rows, bytes, ofBytes }) => {
-      const rate = Math.round(rows / Math.max(0.001, (Date.now() - start) / 1000));
-      if (!started) bar.start(ofBytes, bytes, { rows, rate });
-      started = true;
-      bar.update(bytes, { rows, rate });
-    });
-  } finally {
-    bar.stop();
-  }
-}
-
-function summarise(report: ImportReport): void {
-  console.log(`${report.events.toLocaleString('en')} events of ${report.fines.toLocaleString('en')} fines in the tables`);
-  console.log(`paid ${report.paid}, expense ${report.expense}, last amounts ${report.lastAmounts}`);
-  console.log(
-    `${report.paidFines.toLocaleString('en')} fines with a payment, ${report.settledFines.toLocaleString('en')} settled`,
-  );
-  console.log(`import ${report.importSeconds} s, visible ${report.visibleSeconds} s after the last append`);
 }
 
 main().then(

@@ -4,7 +4,7 @@ import { KappaModule } from 'nest-kappa';
 import { optionsFor } from './options.js';
 import { ShopModule } from './shop.module.js';
 
-const DATA_DIR = fileURLToPath(new URL('../../.kappa', import.meta.url));
+const SHOP = fileURLToPath(new URL('../..', import.meta.url));
 
-@Module({ imports: [KappaModule.forRoot(optionsFor(DATA_DIR)), ShopModule] })
+@Module({ imports: [KappaModule.forRoot(optionsFor(SHOP)), ShopModule] })
 export class AppModule {}

@@ -3,6 +3,8 @@ import type { ProjectionOperations, ProjectionStatus } from 'nest-kappa';
 
 export interface TerminalViewOptions {
   readonly url: string | null;
+  /** How the command is called from another terminal. */
+  readonly command: string;
   readonly output: NodeJS.WriteStream;
   /** Between two pictures. A terminal is redrawn each second; a file gets a line every ten. */
   readonly everyMs: number;
@@ -44,7 +46,7 @@ export class TerminalView {
   }
 
   async #draw(): Promise<void> {
-    const { output, url } = this.options;
+    const { output, url, command } = this.options;
     const projections = await this.operations.status();
     const records = recordsOf(projections);
     const now = Date.now();
@@ -67,9 +69,9 @@ export class TerminalView {
             `          ${url}/api/sales_per_product_per_day?sort=-quantity`,
           ]
         : []),
-      '  try     npm run -s kappa -- projections list',
-      '          npm run -s kappa -- events tail orders',
-      '          npm run -s kappa -- projections rebuild orders --swap',
+      `  try     ${command} projections list`,
+      `          ${command} events tail orders`,
+      `          ${command} projections rebuild orders --swap`,
       '  stop    Ctrl-C; the next start goes on with this data',
       '',
     ];

@@ -1,3 +1,4 @@
+import type { TopicName } from '../../kernel/names.js';
 import type { GroupState } from './plan-assignment.js';
 
 /** One member's place in a group, as a driver keeps it. Every operation resolves with the state that followed it. */
@@ -18,6 +19,7 @@ export interface GroupSeat {
 
 export interface SeatRequest {
   readonly group: string;
+  readonly topics: readonly TopicName[];
   /** The largest number of partitions of the member's topics. */
   readonly partitions: number;
   /** Called when `state` has changed. */

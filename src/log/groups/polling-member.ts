@@ -46,6 +46,7 @@ export class PollingMember implements GroupMember {
   async join(): Promise<void> {
     this.#seat = await this.log.takeSeat({
       group: this.options.group,
+      topics: this.topics.map(({ name }) => name),
       partitions: Math.max(...this.topics.map(({ partitions }) => partitions)),
       changed: () => this.#nudge?.abort(),
       isPolling: () => !this.#gone && (this.#polling !== null || performance.now() - this.#lastPoll < this.maxPollIntervalMs),

@@ -16,11 +16,13 @@ import type {
   TopicSpec,
 } from '../event-log.js';
 import type { LogContext } from '../log-driver.js';
+import type { LogGroups } from '../log-groups.js';
 import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
 import { logStopped } from '../wake.js';
 import { clientLogger } from './client-logger.js';
 import { committedOffsets } from './groups/committed-offsets.js';
+import { KafkaGroups } from './groups/kafka-groups.js';
 import { KafkaMember, type MemberPages } from './groups/kafka-member.js';
 import type { ResolvedKafkaOptions } from './kafka-options.js';
 import { LogTopics } from './log-topic.js';
@@ -42,6 +44,7 @@ export type KafkaContext = Pick<LogContext, 'clientId' | 'logger' | 'relayed'>;
 export class KafkaLog implements EventLog {
   readonly driver = 'kafka';
   readonly limits: LogLimits;
+  readonly groups: LogGroups;
   readonly #cluster: Cluster;
   readonly #catalog: TopicCatalog;
   readonly #topics: LogTopics;
@@ -72,6 +75,7 @@ export class KafkaLog implements EventLog {
     });
     this.#catalog = new TopicCatalog(this.#cluster, { replicationFactor, maxRecordBytes, logger });
     this.#topics = new LogTopics(this.#cluster, (topic) => context.relayed(topic));
+    this.groups = new KafkaGroups(this.#cluster, this.#topics);
     this.#appends = new Appends(this.#cluster, maxRecordBytes);
   }
 

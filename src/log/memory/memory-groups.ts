@@ -1,11 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import type { TopicName } from '../../kernel/names.js';
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
 import type { GroupState } from '../groups/plan-assignment.js';
+
+/** Who sits in a group, and which partition numbers each owns. */
+export interface SeatedMember {
+  readonly member: string;
+  readonly topics: readonly TopicName[];
+  readonly numbers: readonly number[];
+}
 
 interface Group {
   readonly seats: Map<string, MemorySeat>;
   readonly owners: (string | null)[];
 }
+
+const NOBODY: Group = { seats: new Map(), owners: [] };
 
 /** The consumer groups of a memory cluster. Members live in this process, so that no lease ever ends. */
 export class MemoryGroups {
@@ -19,6 +29,19 @@ export class MemoryGroups {
     group.seats.set(seat.member, seat);
     publish(group);
     return seat;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#groups].filter(([, { seats }]) => seats.size > 0).map(([name]) => name);
+  }
+
+  members(name: string): readonly SeatedMember[] {
+    const { seats, owners } = this.#groups.get(name) ?? NOBODY;
+    return [...seats.values()].map(({ member, request }) => ({
+      member,
+      topics: request.topics,
+      numbers: owners.flatMap((owner, number) => (owner === member ? [number] : [])),
+    }));
   }
 }
 

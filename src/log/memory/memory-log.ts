@@ -17,6 +17,7 @@ import {
   type TopicSpec,
 } from '../event-log.js';
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
+import type { LogGroups } from '../log-groups.js';
 import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
@@ -24,6 +25,7 @@ import { assertPartition, groupRecords, unknownTopic } from '../record-groups.js
 import { assertNoCompaction, topicMismatch } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { MemoryCluster, type MemoryTopic } from './memory-cluster.js';
+import { MemoryGroupView } from './memory-group-view.js';
 import { openMemorySession } from './memory-session.js';
 
 export interface MemoryLogOptions {
@@ -37,6 +39,7 @@ export interface MemoryLogOptions {
 export class MemoryLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'memory';
   readonly limits: LogLimits;
+  readonly groups: LogGroups;
   readonly #cluster: MemoryCluster;
   readonly #wake = new Wake({ minIntervalMs: 0, maxIntervalMs: 0 });
   readonly #members = new Set<PollingMember>();
@@ -45,6 +48,7 @@ export class MemoryLog implements EventLog, AppendSignal, MemberLog {
   constructor(options: MemoryLogOptions = {}) {
     this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
     this.#cluster = options.cluster ?? new MemoryCluster();
+    this.groups = new MemoryGroupView(this.#cluster);
   }
 
   async start(): Promise<void> {

@@ -15,8 +15,8 @@ const TAKE_SEAT = `
   with gone as (
     delete from group_members where group_name = $1 and lease_until < clock_timestamp() - $4 * interval '1 ms'
   ), member as (
-    insert into group_members (group_name, member, partitions, lease_until)
-    values ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
+    insert into group_members (group_name, member, partitions, topics, lease_until)
+    values ($1, $2, $3, $5, clock_timestamp() + $4 * interval '1 ms')
     on conflict (group_name, member) do update set partitions = excluded.partitions, lease_until = excluded.lease_until
   )
   insert into group_partitions (group_name, partition)
@@ -83,9 +83,7 @@ export class GroupCoordinator {
 
   async takeSeat(request: SeatRequest): Promise<GroupSeat> {
     const seat = new Seat(request, this);
-    await this.change(seat, TAKE_SEAT, [request.group, seat.member, request.partitions, this.times.sessionTimeoutMs], () =>
-      this.#seats.add(seat),
-    );
+    await this.change(seat, TAKE_SEAT, this.#seatValues(seat), () => this.#seats.add(seat));
     this.#beatLater();
     return seat;
   }
@@ -102,8 +100,7 @@ export class GroupCoordinator {
   }
 
   renew(seat: Seat): Promise<void> {
-    const { group, partitions } = seat.request;
-    return this.change(seat, TAKE_SEAT, [group, seat.member, partitions, this.times.sessionTimeoutMs]);
+    return this.change(seat, TAKE_SEAT, this.#seatValues(seat));
   }
 
   claim(seat: Seat, numbers: readonly number[]): Promise<void> {
@@ -127,6 +124,10 @@ export class GroupCoordinator {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     this.#seats.clear();
+  }
+
+  #seatValues({ member, request: { group, partitions, topics } }: Seat): readonly unknown[] {
+    return [group, member, partitions, this.times.sessionTimeoutMs, topics];
   }
 
   #beatLater(): void {

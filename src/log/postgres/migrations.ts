@@ -9,6 +9,7 @@ export const logMigrations: readonly Migration[] = [
   { id: 'log-0003-groups', up: ({ schema }) => groups(schema) },
   { id: 'log-0004-sessions', up: ({ schema }) => sessions(schema) },
   { id: 'log-0005-retention', up: ({ schema }) => retentionFunctions(schema) },
+  { id: 'log-0006-group-topics', up: ({ schema }) => groupTopics(schema) },
 ];
 
 /**
@@ -91,6 +92,11 @@ create table ${schema}.group_offsets (
   next_offset bigint not null,
   primary key (group_name, topic_id, partition)
 ) with (fillfactor = 50);
+`;
+
+/** Who looks at a group wants to know what it reads; ownership is by number alone. */
+const groupTopics = (schema: string) => `
+alter table ${schema}.group_members add column topics text[] not null default '{}';
 `;
 
 const sessions = (schema: string) => `

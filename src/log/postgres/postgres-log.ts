@@ -19,6 +19,7 @@ import {
   type TopicSpec,
 } from '../event-log.js';
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
+import type { LogGroups } from '../log-groups.js';
 import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
@@ -27,6 +28,7 @@ import { assertNoCompaction } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
+import { PostgresGroups } from './postgres-groups.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { fetchPages } from './pages.js';
 import { RetentionKeeper } from './retention.js';
@@ -59,8 +61,9 @@ const IDENTITY = 'select cluster from log_identity';
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'postgres';
   readonly limits: LogLimits;
+  readonly groups: LogGroups;
   readonly #topics: TopicCatalog;
-  readonly #groups: GroupCoordinator;
+  readonly #seats: GroupCoordinator;
   readonly #retention: RetentionKeeper;
   readonly #wake: Wake;
   readonly #members = new Set<PollingMember>();
@@ -74,7 +77,8 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   ) {
     this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
     this.#topics = new TopicCatalog(database);
-    this.#groups = new GroupCoordinator(database, {
+    this.groups = new PostgresGroups(database, this.#topics);
+    this.#seats = new GroupCoordinator(database, {
       sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
       heartbeatMs: options.heartbeatMs ?? 1_000,
     });
@@ -98,7 +102,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
       this.#wake.stop();
     }
     await Promise.allSettled([...this.#members].map((member) => member.leave()));
-    this.#groups.stop();
+    this.#seats.stop();
   }
 
   async identity(): Promise<LogIdentity> {
@@ -201,7 +205,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   takeSeat(request: SeatRequest): Promise<GroupSeat> {
-    return this.#groups.takeSeat(request);
+    return this.#seats.takeSeat(request);
   }
 
   #enforceLater(): void {

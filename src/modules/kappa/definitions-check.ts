@@ -144,8 +144,8 @@ function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
   if (a.partitions !== b.partitions) return `${a.partitions} and ${b.partitions} partitions`;
   if (events(a) !== events(b)) return `different events: ${events(a)}, and ${events(b)}`;
   if (a.retention?.ms !== b.retention?.ms || a.retention?.bytes !== b.retention?.bytes) return 'different retention';
-  if (a.decode !== b.decode) return 'two decode functions';
   if (a.compaction !== b.compaction) return 'different compaction';
+  if (a.decode !== b.decode) return 'two decode functions';
   return clashOf([a, b]) === null ? null : `two declarations of ${clashOf([a, b])}`;
 }
 

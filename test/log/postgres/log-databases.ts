@@ -3,7 +3,7 @@ import { Migrator } from '../../../src/database/migrator.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { PostgresLog, type PostgresLogOptions } from '../../../src/log/postgres/postgres-log.js';
 import { createTestDatabase, type TestDatabase } from '../../../src/testing/test-server.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 
 /** A client of the log, as a process of its own would have it. */
 export interface LogClient {

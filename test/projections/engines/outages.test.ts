@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RebuildProgress } from '../../../src/modules/projections/operations.js';
 import { rebuildProjections } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { history } from './happenings.js';
 import { house as openHouseAt, openHouse, type House } from './house.js';
 import { accountsV1, flowsV1, kindsV1 } from './ledger.js';

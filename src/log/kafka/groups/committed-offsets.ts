@@ -3,11 +3,29 @@ import { offsetFetch } from '../wire/api/groups.js';
 import type { Cluster } from '../wire/cluster.js';
 import { assertNoError } from '../wire/kafka-error.js';
 
+/** What sessions of ours write beside the offsets they commit: these are log offsets. Other clients commit Kafka's own. */
+export const LOG_OFFSETS = 'kappa';
+
+export interface CommittedPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly next: number;
+  readonly inLogOffsets: boolean;
+}
+
+/** What the group has committed by sessions of ours. */
+export async function committedOffsets(cluster: Cluster, group: string): Promise<Position> {
+  const position: Record<PartitionKey, number> = {};
+  for (const { topic, partition, next } of await committedPlaces(cluster, group))
+    position[partitionKey(topic, partition)] = next;
+  return position;
+}
+
 /**
- * What the group has committed. Waits for transactions that are ending: their offsets count from the moment their commit was
- * answered. That is told only for partitions that are asked for by name, hence all of the cluster's.
+ * As it was committed. Waits for transactions that are ending: their offsets count from the moment their commit was answered.
+ * That is told only for partitions that are asked for by name, hence all of the cluster's.
  */
-export function committedOffsets(cluster: Cluster, group: string): Promise<Position> {
+export function committedPlaces(cluster: Cluster, group: string): Promise<readonly CommittedPlace[]> {
   return cluster.retry(
     `looking up what group ${group} has committed`,
     async () => {
@@ -17,12 +35,11 @@ export function committedOffsets(cluster: Cluster, group: string): Promise<Posit
         .map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) }));
       const { error, offsets } = await cluster.sendToCoordinator('group', group, 'main', offsetFetch, { group, topics: asked });
       assertNoError(error, `what group ${group} has committed`);
-      const position: Record<PartitionKey, number> = {};
-      for (const { topic, partition, error: code, next } of offsets) {
+      for (const { topic, partition, error: code } of offsets)
         assertNoError(code, `what group ${group} has committed in ${topic}/${partition}`);
-        if (next >= 0) position[partitionKey(topic, partition)] = next;
-      }
-      return position;
+      return offsets
+        .filter(({ next }) => next >= 0)
+        .map(({ topic, partition, next, metadata }) => ({ topic, partition, next, inLogOffsets: metadata === LOG_OFFSETS }));
     },
     { firstMs: 2 },
   );

@@ -44,14 +44,24 @@ export function encodeAssignment(assignment: readonly TopicAssignment[]): Buffer
   return writer.data(Buffer.alloc(0)).bytes;
 }
 
-/** The partition numbers of an assignment. */
-export function decodeNumbers(bytes: Buffer): readonly number[] {
+/** The topics that a member of any client subscribed to; every version of the form begins with them. */
+export function decodeTopics(bytes: Buffer): readonly TopicName[] {
   if (bytes.length === 0) return [];
   const reader = new Reader(bytes);
   reader.int16();
-  const partitions = reader.array(() => {
-    reader.string();
-    return reader.array(() => reader.int32());
-  });
-  return [...new Set(partitions.flat())].sort((a, b) => a - b);
+  return reader.array(() => reader.string() as TopicName);
+}
+
+/** The partition numbers of an assignment. */
+export function decodeNumbers(bytes: Buffer): readonly number[] {
+  const numbers = decodeAssignment(bytes).flatMap(({ partitions }) => partitions);
+  return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
+/** What a member of any client owns. */
+export function decodeAssignment(bytes: Buffer): readonly TopicAssignment[] {
+  if (bytes.length === 0) return [];
+  const reader = new Reader(bytes);
+  reader.int16();
+  return reader.array(() => ({ topic: reader.string(), partitions: reader.array(() => reader.int32()) }));
 }

@@ -1,5 +1,6 @@
 import { findCoordinator } from './api/coordinators.js';
 import { fetchRecords } from './api/fetch.js';
+import { commitOffsets, describeGroup, listGroups } from './api/group-admin.js';
 import { heartbeat, joinGroup, leaveGroup, offsetFetch, syncGroup } from './api/groups.js';
 import { listOffsets } from './api/list-offsets.js';
 import { metadata } from './api/metadata.js';
@@ -31,6 +32,9 @@ export const APIS: readonly Api<never, unknown>[] = [
   heartbeat,
   leaveGroup,
   offsetFetch,
+  listGroups,
+  describeGroup,
+  commitOffsets,
   createTopic,
   describeConfigs,
 ];

@@ -1,6 +1,7 @@
 import { FencedError, KappaError, RetriableError } from '../../../kernel/errors.js';
 import { NOWHERE, parsePartitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { TopicName } from '../../../kernel/names.js';
+import { LOG_OFFSETS } from '../groups/committed-offsets.js';
 import { unknownTopic } from '../../record-groups.js';
 import type { CommitOutcome } from '../../event-log.js';
 import {
@@ -153,7 +154,7 @@ export class TransactionalProducer {
       partitions: places.filter((place) => place.topic === topic),
     }));
     await this.#retry(`committing offsets of group ${group}`, async () => {
-      const request = { ...this.#scope, group, topics };
+      const request = { ...this.#scope, group, topics, metadata: LOG_OFFSETS };
       const answers = await this.cluster.sendToCoordinator('group', group, this.#role, commitOffsetsInTransaction, request);
       const failed = answers.find(({ error }) => error !== 0);
       if (failed) throw failureOf(failed.error, failed.topic, `committing offsets of group ${group}`);

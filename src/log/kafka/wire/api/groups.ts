@@ -114,6 +114,8 @@ export interface CommittedOffset {
   readonly error: number;
   /** -1 where nothing was committed. */
   readonly next: number;
+  /** What the committer wrote beside it. */
+  readonly metadata: string | null;
 }
 
 /** Answers UNSTABLE_OFFSET_COMMIT while a transaction that commits one of them is ending. */
@@ -148,10 +150,10 @@ export const offsetFetch: Api<
         const partition = reader.int32();
         const next = reader.int64();
         reader.int32();
-        reader.compactNullableString();
+        const metadata = reader.compactNullableString();
         const error = reader.int16();
         reader.tags();
-        return { topic, partition, error, next };
+        return { topic, partition, error, next, metadata };
       });
       reader.tags();
       return partitions;

@@ -81,6 +81,7 @@ export const addOffsetsToTransaction: Api<TransactionScope & { readonly group: s
 export const commitOffsetsInTransaction: Api<
   TransactionScope & {
     readonly group: string;
+    readonly metadata: string | null;
     readonly topics: readonly {
       readonly topic: string;
       readonly partitions: readonly { readonly partition: number; readonly next: number }[];
@@ -92,7 +93,7 @@ export const commitOffsetsInTransaction: Api<
   name: 'TxnOffsetCommit',
   version: 2,
   flexible: false,
-  encode: (writer, { transactionalId, group, producerId, epoch, topics }) => {
+  encode: (writer, { transactionalId, group, producerId, epoch, topics, metadata }) => {
     writer
       .string(transactionalId)
       .string(group)
@@ -101,7 +102,7 @@ export const commitOffsetsInTransaction: Api<
       .array(topics, ({ topic, partitions }) =>
         writer
           .string(topic)
-          .array(partitions, ({ partition, next }) => writer.int32(partition).int64(next).int32(-1).nullableString(null)),
+          .array(partitions, ({ partition, next }) => writer.int32(partition).int64(next).int32(-1).nullableString(metadata)),
       );
   },
   decode: (reader) => {
