@@ -97,7 +97,7 @@ describe('a build table', () => {
     };
     const proxy = await TcpProxy.start(fresh.url);
     const far = fresh.another({ url: proxy.url });
-    for (const text of ['copy "kappa"."cut_v1_b1"', 'row 7 ', 'row 20000 ', 'row 49999 ', 'commit']) {
+    for (const text of ['copy "kappa"."cut_v1_b1"', 'row 7 ', 'row 20000 ', 'row 49999 ', 'commit\0']) {
       const lost = proxy.losePieceWith(text);
       const error = await far.transaction((on) => built.copyIn(on, many())).catch((cause: unknown) => cause);
       await lost;

@@ -6,6 +6,9 @@ import { history } from './happenings.js';
 import { house as openHouseAt, openHouse, type House } from './house.js';
 import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
 
+/** As the wire has it, with its end: "read committed" stands among the settings that a connection begins with. */
+const COMMIT = 'commit\0';
+
 describe('an outage', () => {
   let house: House;
   let proxy: TcpProxy;
@@ -48,7 +51,7 @@ describe('an outage', () => {
     await house.rebuild({ works: [work] });
     far.follow(far.work(work.build, kindsV1));
     for (let round = 0; round < 5; round++) {
-      const lost = proxy.loseAnswerTo('commit');
+      const lost = proxy.loseAnswerTo(COMMIT);
       await house.reached(work, await house.append(history(100, { seed: 20 + round })));
       await lost;
     }
