@@ -15,6 +15,11 @@ interface Trap {
   readonly sprung: () => void;
 }
 
+interface HoldTrap {
+  readonly needle: Buffer;
+  readonly sprung: () => void;
+}
+
 /**
  * Stands between a client and a server and does to the wire what networks do: cuts it, slows it down, or leaves it half-open, so
  * that both sides believe in a connection that passes nothing. For PostgreSQL it can do so at the moment that matters: when the
@@ -30,6 +35,7 @@ interface Trap {
 export class TcpProxy {
   readonly #links = new Set<Link>();
   #trap: Trap | null = null;
+  #holdTrap: HoldTrap | null = null;
   #refusing = false;
   #delayMs = 0;
 
@@ -91,11 +97,17 @@ export class TcpProxy {
     this.#delayMs = Infinity;
   }
 
+  /** As {@link hold}, from the next message to the server on that contains `text`; that message is held, too. Resolves then. */
+  holdFrom(text: string): Promise<void> {
+    return new Promise((sprung) => (this.#holdTrap = { needle: Buffer.from(text), sprung }));
+  }
+
   /** New connections pass again, all pieces at once; what was held arrives; no answer is lost any more. */
   heal(): void {
     this.#refusing = false;
     this.#delayMs = 0;
     this.#trap = null;
+    this.#holdTrap = null;
     for (const link of this.#links) link.release();
   }
 
@@ -132,6 +144,12 @@ export class TcpProxy {
     }
     const link = new Link(client, open(), {
       delayMs: () => this.#delayMs,
+      sends: (chunk) => {
+        if (!this.#holdTrap || !chunk.includes(this.#holdTrap.needle)) return;
+        this.hold();
+        this.#holdTrap.sprung();
+        this.#holdTrap = null;
+      },
       trapFor: (chunk, from) => {
         const trap = this.#trap;
         if (!trap || (trap.by === 'answer' && from === 'server') || !chunk.includes(trap.needle)) return null;
@@ -146,6 +164,8 @@ export class TcpProxy {
 
 interface LinkRules {
   delayMs(): number;
+  /** Told of each piece to the server before it passes. */
+  sends(chunk: Buffer): void;
   trapFor(chunk: Buffer, from: 'client' | 'server'): Trap | null;
   closed(): void;
 }
@@ -174,6 +194,7 @@ class Link {
     const toClient = new Lane(client, isSilent);
     this.#lanes = [toServer, toClient];
     client.on('data', (chunk: Buffer) => {
+      rules.sends(chunk);
       this.#trap ??= rules.trapFor(chunk, 'client');
       if (this.#trap?.by === 'piece') this.#spring(this.#trap);
       else toServer.pass(chunk, rules.delayMs());

@@ -60,6 +60,18 @@ it('holds what is sent, loses nothing of it, and passes it on in order when it i
   expect(await echoed(15)).toBe('slow held after');
 });
 
+it('holds from a message on that a test waits for', async () => {
+  client.write('before ');
+  expect(await echoed(7)).toBe('before ');
+  const held = proxy.holdFrom('begin');
+  client.write('begin ');
+  await held;
+  expect(client.readableLength).toBe(0);
+  client.write('more');
+  proxy.heal();
+  expect(await echoed(10)).toBe('begin more');
+});
+
 it('passes nothing on half-open connections until they are cut, and everything on new ones', async () => {
   client.write('before');
   expect(await echoed(6)).toBe('before');

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { KappaModule, type KappaRunOptions } from 'nest-kappa';
+import { kafka } from 'nest-kappa/kafka';
 import { aggregates, projections } from '../shop/definitions.js';
 import { isExcused } from './actor.js';
 import type { Part } from './messages.js';
@@ -17,7 +18,12 @@ const PAUSE_MS = 300;
 export async function openApplication(part: Part, run: KappaRunOptions): Promise<INestApplicationContext> {
   @Module({
     imports: [
-      KappaModule.forRoot({ name: part.name, database: { url: part.databaseUrl }, run }),
+      KappaModule.forRoot({
+        name: part.name,
+        database: { url: part.databaseUrl },
+        ...(part.brokers.length > 0 ? { log: kafka({ brokers: part.brokers }) } : {}),
+        run,
+      }),
       KappaModule.forFeature({ aggregates, projections }),
     ],
   })

@@ -9,7 +9,7 @@ await act(async (part) => {
   let visit: Promise<void> | null = null;
   const comeAndGo = async (times: number): Promise<void> => {
     for (let time = 0; time < times; time += 1) {
-      const application = await openApplication(part, { projections: true });
+      const application = await openApplication(part, { projections: true, relay: true });
       await pause(random.between(50, 600));
       await application.close();
     }

@@ -14,7 +14,7 @@ const WORKERS = [...WRITERS, ...REPLICAS, OPERATOR];
 /** Strikes of a run at most. */
 const STRIKES = 16;
 /** All is healed by then; processes that were killed last have come again. */
-const OVER_AT_MS = 17_000;
+const OVER_AT_MS = 19_000;
 const PLACES_TRIED = 60;
 
 interface Rule {
@@ -32,18 +32,18 @@ interface Rule {
 
 const RULES: Readonly<Record<StrikeKind, Rule>> = {
   kill: { targets: WORKERS, layers: ['process'], forMs: [100, 1_500], size: [0, 0], most: 4 },
-  // Members are given up after 10 s. Replicas come twice: it is they who believe in what they own.
+  // Members are given up after 10 s, and others need a moment to go on in their place. Replicas come twice: it is they who believe in what they own.
   zombie: {
     targets: [...WRITERS, ...REPLICAS, ...REPLICAS, OPERATOR],
     layers: ['process', 'wire'],
-    forMs: [10_500, 12_000],
-    size: [60, 200],
+    forMs: [12_000, 14_000],
+    size: [0, 0],
     most: 2,
   },
   cut: { targets: WORKERS, layers: ['wire'], forMs: [50, 2_500], size: [0, 0], most: 3 },
   'lost-answer': { targets: WORKERS, layers: ['wire'], forMs: [1_000, 3_000], size: [0, 1], most: 4 },
   delay: { targets: WORKERS, layers: ['wire'], forMs: [500, 3_000], size: [5, 120], most: 3 },
-  stall: { targets: WORKERS, layers: ['wire'], forMs: [1_000, 12_000], size: [0, 0], most: 2 },
+  stall: { targets: WORKERS, layers: ['wire'], forMs: [1_000, 14_000], size: [0, 0], most: 2 },
   'half-open': { targets: WORKERS, layers: ['wire'], forMs: [1_000, 5_000], size: [0, 0], most: 2 },
   'database-kill': { targets: ['database'], layers: ['database'], forMs: [100, 1_500], size: [0, 0], most: 2 },
   rebalances: { targets: [VISITOR], layers: ['process'], forMs: [3_000, 4_500], size: [2, 4], most: 2 },

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { TcpProxy } from 'nest-kappa/testing';
 import type { Member } from '../run/member.js';
 import type { Servers } from '../servers/servers.js';
-import { BROKERS } from './schedule.js';
+import { BROKERS, WRITERS } from './schedule.js';
 import type { Strike } from './strike.js';
 
 /** What a strike may touch. */
@@ -17,10 +17,14 @@ export interface Struck {
   over(strike: Strike, struck: boolean): void;
 }
 
-/** What the answer is lost of: an append of a writer, the batch of a projection or a swap. */
-const LOSES = { writer: 'kappa append', other: 'commit\0' };
+/** How a process speaks to PostgreSQL when it begins to change something, and when it ends that. */
+function wordsOf(target: string): { readonly begins: string; readonly ends: string } {
+  const isWriter = WRITERS.some((name) => name === target);
+  // An append is one call: its statements are prepared under names that begin so.
+  return isWriter ? { begins: 'kappa append', ends: 'kappa append' } : { begins: 'begin\0', ends: 'commit\0' };
+}
 
-const SLOW_BEFORE_STOP_MS = 700;
+const AT_WORK_WITHIN_MS = 700;
 
 /** Carries a strike out and heals what it did. */
 export async function strikeDown(strike: Strike, struck: Struck): Promise<void> {
@@ -50,6 +54,7 @@ async function carriedOut(strike: Strike, struck: Struck): Promise<boolean> {
     case 'broker-delay':
       return withWire(struck.wire(target), forMs, (wire) => wire.delay(size));
     case 'stall':
+      return withWire(struck.wire(target), forMs, (wire) => void wire.holdFrom(wordsOf(target).begins));
     case 'broker-stall':
       return withWire(struck.wire(target), forMs, (wire) => wire.hold());
     case 'half-open':
@@ -72,9 +77,8 @@ async function strikeMember({ kind, target, forMs, size }: Strike, member: Membe
       struck.comesAgain(pause(forMs).then(() => member.start()));
       return true;
     case 'zombie':
-      // Slowed down, it is nearly always in the middle of something when it is stopped; what is on its way arrives when it goes on.
-      struck.wire(target).delay(size);
-      await pause(SLOW_BEFORE_STOP_MS);
+      // In the middle of something: what it is about to do arrives when it goes on, perhaps after others took over from it.
+      await Promise.race([struck.wire(target).holdFrom(wordsOf(target).begins), pause(AT_WORK_WITHIN_MS)]);
       struck.wire(target).hold();
       member.signal('SIGSTOP');
       await pause(forMs);
@@ -104,7 +108,7 @@ async function withWire(wire: TcpProxy, forMs: number, strike: (wire: TcpProxy) 
 }
 
 async function loseAnswer({ target, forMs, size }: Strike, wire: TcpProxy): Promise<boolean> {
-  const lost = wire.loseAnswerTo(target.startsWith('writer') ? LOSES.writer : LOSES.other, size === 0 ? 'cut' : 'half-open');
+  const lost = wire.loseAnswerTo(wordsOf(target).ends, size === 0 ? 'cut' : 'half-open');
   const sprung = await Promise.race([lost.then(() => true), pause(forMs, false)]);
   // Half-open it stays for as long as it would take to be given up.
   if (sprung && size === 1) await pause(forMs);

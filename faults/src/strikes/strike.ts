@@ -40,6 +40,6 @@ export interface Strike {
   readonly atMs: number;
   /** How long it lasts. A kill is over at once; this long passes until the process is started anew. */
   readonly forMs: number;
-  /** Its size where it has one: the delay each way (of a zombie: before it is stopped), how far the clock jumps, how often the visitor comes. */
+  /** Its size where it has one: the delay each way, how far the clock jumps, how often the visitor comes. */
   readonly size: number;
 }
