@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
+import { addGroupCommands } from './commands/groups.js';
 import { addProjectionCommands } from './commands/projections.js';
 import { addRelayCommands } from './commands/relay.js';
 import { addStatusCommand } from './commands/status.js';
@@ -22,6 +23,7 @@ const GROUPS: readonly AddCommands[] = [
   addTopicCommands,
   addStreamCommands,
   addEventCommands,
+  addGroupCommands,
   addProjectionCommands,
   addRelayCommands,
   addDatabaseCommands,
