@@ -96,6 +96,14 @@ export default {
       to: { path: '^src/(index|testing/index|log/kafka/index)\\.ts$' },
     },
     {
+      name: 'kafka-by-its-own-entry-point',
+      comment:
+        'The driver is opened through the option that an application gives; what imported it would load it for everyone.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/log/kafka/' },
+      to: { path: '^src/log/kafka/' },
+    },
+    {
       name: 'nest-at-the-rim',
       severity: 'error',
       from: { path: anyOf(withoutNest) },

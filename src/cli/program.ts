@@ -4,6 +4,7 @@ import type { AddCommands, RunWork } from './add-commands.js';
 import type { GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
+import { addGroupCommands } from './commands/groups.js';
 import { addProjectionCommands } from './commands/projections.js';
 import { addRelayCommands } from './commands/relay.js';
 import { addStatusCommand } from './commands/status.js';
@@ -16,6 +17,7 @@ const GROUPS: readonly AddCommands[] = [
   addTopicCommands,
   addStreamCommands,
   addEventCommands,
+  addGroupCommands,
   addProjectionCommands,
   addRelayCommands,
   addDatabaseCommands,

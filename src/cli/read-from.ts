@@ -18,9 +18,7 @@ export async function readFrom(log: EventLog, topic: TopicDescription, text: str
   if (text === 'end') return all(({ end }) => end);
   if (/^\d+$/.test(text)) return all(({ begin, end }) => Math.min(Math.max(begin, offset(Number(text))), end));
   if (TIME.test(text)) {
-    const time = Date.parse(/T.*(Z|[+-]\d{2}:?\d{2})$|^[^T]*$/.test(text) ? text : `${text}Z`);
-    if (Number.isNaN(time))
-      throw wrongUsage(`--from is ${JSON.stringify(text)}, which is no time`, 'Give it like 2026-01-31T12:00:00Z.');
+    const time = readTime('--from', text);
     const offsets = await log.offsetsAt(topic.name, time);
     return all(({ partition, end }) => offsets[partition] ?? end);
   }
@@ -34,6 +32,13 @@ export async function readFrom(log: EventLog, topic: TopicDescription, text: str
     all(({ begin }) => begin),
     topic,
   );
+}
+
+/** Milliseconds of an ISO 8601 time; without a zone it is UTC. @throws KAPPA_USAGE */
+export function readTime(option: string, text: string): number {
+  const time = TIME.test(text) ? Date.parse(/T.*(Z|[+-]\d{2}:?\d{2})$|^[^T]*$/.test(text) ? text : `${text}Z`) : NaN;
+  if (!Number.isNaN(time)) return time;
+  throw wrongUsage(`${option} is ${JSON.stringify(text)}, which is no time`, 'Give it like 2026-01-31T12:00:00Z.');
 }
 
 function clamped(position: Position, begins: Position, topic: TopicDescription): Position {

@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
 import { ROOT, runToEnd, type Ended } from '../support/run-example.js';
+import { addUp, ALL, HAS_REAL, PUBLISHED, REAL, realRows, wholeLog, type Totals } from './fines-totals.js';
 
 const MAIN = path.join(ROOT, 'examples/fines/dist/src/main.js');
 const COMMAND = path.join(ROOT, 'dist/cli/bin.js');
@@ -34,32 +34,6 @@ const TOTALS = {
   settledFines: 1,
   byActivity: { 'Create Fine': 2, 'Send Fine': 1, Payment: 2 },
 };
-
-/** Published with the data set: ../shared/data/README.md. */
-const PUBLISHED = {
-  events: 561_470,
-  fines: 150_370,
-  paid: '3601464.53',
-  expense: '1242539.04',
-  lastAmounts: '10738941.26',
-  paidFines: 69_715,
-  settledFines: 60_290,
-  byActivity: {
-    'Create Fine': 150_370,
-    'Send Fine': 103_987,
-    'Insert Fine Notification': 79_860,
-    'Add penalty': 79_860,
-    Payment: 77_601,
-    'Send for Credit Collection': 59_013,
-    'Insert Date Appeal to Prefecture': 4_188,
-    'Send Appeal to Prefecture': 4_141,
-    'Receive Result Appeal from Prefecture': 999,
-    'Notify Result Appeal to Offender': 896,
-    'Appeal to Judge': 555,
-  },
-};
-
-const REAL = process.env['KAPPA_FINES_FILE'] ?? path.join(ROOT, '../shared/data/road-traffic-fines.csv.gz');
 
 let folder: string;
 let test: TestDatabase;
@@ -141,66 +115,17 @@ describe('the fines example', () => {
   });
 });
 
-/** All 561,470 rows take minutes: `KAPPA_FINES=all npm test -- examples`. Else the first rows, with totals added up here. */
-const ALL = process.env['KAPPA_FINES'] === 'all';
-const SOME = 15_000;
-
-interface Totals {
-  readonly events: number;
-  readonly fines: number;
-  readonly paid: string;
-  readonly expense: string;
-  readonly lastAmounts: string;
-  readonly paidFines: number;
-  readonly settledFines: number;
-  readonly byActivity: Readonly<Record<string, number>>;
-}
-
-/** What the first rows of the file come to, read without any of the code under test. */
-function addUp(rows: readonly string[]): Totals {
-  const hundredths = (amount: string | undefined): number => Math.round(Number(amount || '0') * 100);
-  const euros = (sum: number): string => (sum / 100).toFixed(2);
-  const fines = new Map<string, { amount: number; expense: number; paid: number; payments: number }>();
-  const byActivity: Record<string, number> = {};
-  for (const row of rows) {
-    const [id = '', , activity = '', , amount, expense, payment] = row.split(',');
-    const fine = fines.get(id) ?? { amount: 0, expense: 0, paid: 0, payments: 0 };
-    fines.set(id, fine);
-    byActivity[activity] = (byActivity[activity] ?? 0) + 1;
-    if (amount) fine.amount = hundredths(amount);
-    fine.expense += hundredths(expense);
-    fine.paid += hundredths(payment);
-    if (activity === 'Payment') fine.payments += 1;
-  }
-  const all = [...fines.values()];
-  return {
-    events: rows.length,
-    fines: all.length,
-    paid: euros(all.reduce((sum, { paid }) => sum + paid, 0)),
-    expense: euros(all.reduce((sum, fine) => sum + fine.expense, 0)),
-    lastAmounts: euros(all.reduce((sum, { amount }) => sum + amount, 0)),
-    paidFines: all.filter(({ payments }) => payments > 0).length,
-    settledFines: all.filter(({ amount, expense, paid }) => paid >= amount + expense).length,
-    byActivity,
-  };
-}
-
 describe('the real log of fines', () => {
-  if (!existsSync(REAL))
+  if (!HAS_REAL)
     console.warn(`\n!!! ${REAL} is not there: the totals of the real log are NOT checked. Set KAPPA_FINES_FILE to its path.\n`);
 
-  it.skipIf(!existsSync(REAL))(
+  it.skipIf(!HAS_REAL)(
     'gives its totals to the cent, imported, imported again, rebuilt, swapped and rolled back',
     async () => {
       const database = await createTestDatabase();
-      const [head = '', ...rows] = gunzipSync(await readFile(REAL))
-        .toString('utf8')
-        .trimEnd()
-        .split(/\r?\n/);
-      const taken = ALL ? rows : rows.slice(0, SOME);
+      const { head, rows, expected } = await realRows();
       const file = path.join(folder, 'real.csv');
-      await writeFile(file, `${[head, ...taken].join('\n')}\n`);
-      const expected = ALL ? PUBLISHED : addUp(taken);
+      await writeFile(file, `${[head, ...rows].join('\n')}\n`);
       const totals = async (): Promise<Totals & { importSeconds: number; visibleSeconds: number }> => {
         const ended = await importFile(file, database.url);
         expect(ended.stderr).toBe('');
@@ -222,11 +147,8 @@ describe('the real log of fines', () => {
   );
 
   it('adds up what is published, read without the code under test', async (context) => {
-    if (!existsSync(REAL)) return context.skip();
-    const [, ...rows] = gunzipSync(await readFile(REAL))
-      .toString('utf8')
-      .trimEnd()
-      .split(/\r?\n/);
+    if (!HAS_REAL) return context.skip();
+    const { rows } = await wholeLog();
     expect(addUp(rows)).toEqual(PUBLISHED);
   });
 });
