@@ -4,7 +4,7 @@ import { distance, partitionKey, within, type PartitionKey, type Position } from
 import { buildLabel } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { stoppingError } from '../fold/event-failure.js';
-import { Backoff } from '../runner/backoff.js';
+import { Backoff } from '../../../database/backoff.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { bulkPass, reached, working, type PassOptions } from './bulk-pass.js';
 import { Leases } from './leases.js';

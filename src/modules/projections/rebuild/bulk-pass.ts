@@ -4,7 +4,7 @@ import { covers, partitionKey, within, type PartitionKey, type Position } from '
 import type { LogBatch } from '../../../log/event-log.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
 import { buildError, EventFailure, stoppingError } from '../fold/event-failure.js';
-import { pause } from '../runner/backoff.js';
+import { pause } from '../../../database/backoff.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';

@@ -2,7 +2,7 @@ import type { Position } from '../../../kernel/position.js';
 import type { Build } from '../build.js';
 import { positionOf } from '../build.js';
 import type { RebuildProgress } from '../operations.js';
-import { Backoff, pause } from '../runner/backoff.js';
+import { Backoff, pause } from '../../../database/backoff.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness, type SwapTogether } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';

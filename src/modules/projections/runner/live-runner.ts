@@ -5,7 +5,7 @@ import type { GroupMember, LogBatch } from '../../../log/event-log.js';
 import { buildLabel, type BuildError } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
-import { Backoff, pause } from './backoff.js';
+import { Backoff, pause } from '../../../database/backoff.js';
 import { applyUpToFailure, recordsIn } from './batch-parts.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';

@@ -6,7 +6,7 @@ import type { ProjectionDefinition } from '../projection.js';
 import { buildInBulk } from '../rebuild/build-in-bulk.js';
 import { RebuildJob } from '../rebuild/rebuild-job.js';
 import { bulkOptions } from '../rebuild/rebuild-projections.js';
-import { pause } from '../runner/backoff.js';
+import { pause } from '../../../database/backoff.js';
 import { LiveRunner } from '../runner/live-runner.js';
 import { Readiness } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
