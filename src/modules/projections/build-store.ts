@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
+import type { ProgressMove } from '../../database/partition-progress.js';
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
 import {
@@ -11,7 +12,6 @@ import {
   type BuildState,
   type Claim,
   type PartitionProgress,
-  type ProgressMove,
 } from './build.js';
 import { buildOf, progressOf, type BuildRow, type ProgressRow } from './build-row.js';
 import { buildStatements, type BuildStatements } from './build-statements.js';

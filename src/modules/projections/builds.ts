@@ -1,16 +1,8 @@
 import type { Queryable } from '../../database/database.js';
+import type { ProgressMove } from '../../database/partition-progress.js';
 import type { LogIdentity, TopicDescription } from '../../log/event-log.js';
 import type { PartitionKey } from '../../kernel/position.js';
-import type {
-  AdvanceOutcome,
-  Build,
-  BuildError,
-  BuildShape,
-  BuildState,
-  Claim,
-  PartitionProgress,
-  ProgressMove,
-} from './build.js';
+import type { AdvanceOutcome, Build, BuildError, BuildShape, BuildState, Claim, PartitionProgress } from './build.js';
 
 export interface NewBuild {
   readonly projection: string;

@@ -1,9 +1,10 @@
 import type { Connection } from '../../../database/database.js';
+import type { ProgressMove } from '../../../database/partition-progress.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import { buildLabel, type Claim, type ProgressMove } from '../build.js';
+import { buildLabel, type Claim } from '../build.js';
 import type { DecodedRecords } from '../fold/decoded-records.js';
 import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';

@@ -1,6 +1,7 @@
 import type { Connection, Database } from '../../../database/database.js';
+import type { ProgressMove } from '../../../database/partition-progress.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import type { AdvanceOutcome, Build, ProgressMove } from '../build.js';
+import type { AdvanceOutcome, Build } from '../build.js';
 import type { Builds } from '../builds.js';
 import type { FoldPlan } from '../fold/fold-plan.js';
 import { FoldSteps } from '../fold/fold-steps.js';
