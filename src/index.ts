@@ -1,6 +1,6 @@
 /**
- * The public API, in the order in which data flows: events and topics, aggregates and commands, projections, reads, the Nest
- * module, operations, errors.
+ * The public API, in the order in which data flows: events and topics, aggregates and commands, projections, policies, reads, the
+ * Nest module, operations, errors.
  */
 export { event } from './kernel/event.js';
 export type {
@@ -28,6 +28,7 @@ export type {
   DecideBuilder,
   DecideContext,
   Evolve,
+  Inject as InjectService,
   Prepare,
   SnapshotOptions,
 } from './modules/aggregates/aggregate.js';
@@ -46,6 +47,19 @@ export type {
   ProjectionOptions,
   RawContext,
 } from './modules/projections/projection.js';
+
+export { policy } from './modules/policies/policy.js';
+export type {
+  CommandsOnly,
+  CommandWithOptions,
+  PolicyBuilder,
+  PolicyCommandOptions,
+  PolicyDefinition,
+  PolicyHandler,
+  PolicyOptions,
+  Reaction,
+  RefusalPolicy,
+} from './modules/policies/policy.js';
 
 export { InjectReader } from './modules/serving/inject-reader.js';
 export { Reader } from './modules/serving/reader.js';
@@ -68,6 +82,7 @@ export type {
   KappaDefinitions,
   KappaLogOptions,
   KappaOptions,
+  KappaPolicyOptions,
   KappaProjectionOptions,
   KappaRunOptions,
 } from './modules/kappa/kappa-options.js';
@@ -84,6 +99,15 @@ export type {
   VerifyResult,
 } from './modules/projections/operations.js';
 export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } from './modules/projections/build.js';
+
+export { PolicyOperations } from './modules/policies/operations.js';
+export type { PolicyStatus } from './modules/policies/operations.js';
+export type { PolicyError, PolicyPartition } from './modules/policies/policy-progress.js';
+export type { PartitionCheckpoint } from './database/partition-progress.js';
+export { Health } from './modules/operations/health/health.js';
+export type { LiveReport, ReadyReport } from './modules/operations/health/health.js';
+export { KappaHealthModule } from './modules/operations/health/kappa-health.module.js';
+export type { KappaHealthOptions } from './modules/operations/health/kappa-health.module.js';
 
 export { Database } from './database/database.js';
 export type { Connection, DatabaseOptions, Queryable, Statement } from './database/database.js';

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
+import { addPolicyCommands } from './commands/policies.js';
 import { addProjectionCommands } from './commands/projections.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStreamCommands } from './commands/streams.js';
@@ -22,6 +23,7 @@ const GROUPS: readonly AddCommands[] = [
   addStreamCommands,
   addEventCommands,
   addProjectionCommands,
+  addPolicyCommands,
   addDatabaseCommands,
 ];
 

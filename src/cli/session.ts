@@ -15,6 +15,9 @@ import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-che
 import { StopStack } from '../modules/kappa/stop-stack.js';
 import { BuildStore } from '../modules/projections/build-store.js';
 import type { ProjectionOperations } from '../modules/projections/operations.js';
+import type { PolicyOperations } from '../modules/policies/operations.js';
+import { PolicyStatusReader } from '../modules/policies/policy-status.js';
+import { PolicyStore } from '../modules/policies/policy-store.js';
 import { ProgressSignal } from '../modules/projections/runner/progress-signal.js';
 import { Operations } from '../modules/projections/supervisor/operations.js';
 
@@ -42,6 +45,7 @@ export interface Session {
   readonly migrator: Migrator;
   readonly log: EventLog;
   readonly operations: ProjectionOperations;
+  readonly policies: PolicyOperations;
   close(): Promise<void>;
 }
 
@@ -87,14 +91,14 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     poolSize: named.poolSize,
     applicationName: `${options.name} command`,
   });
-  stops.add(() => database.stop());
+  stops.add('database', () => database.stop());
   await database.start();
   const migrator = new Migrator(database, kappaMigrations);
   if (opening.write && named.migrate === 'auto') await migrator.migrate();
   else if (!opening.anySchema && !opening.create) await migrator.check();
 
   const log = new PostgresLog(database, { maxRecordBytes: options.log.maxRecordBytes, retentionIntervalMs: 0 });
-  stops.add(() => log.stop());
+  stops.add('log', () => log.stop());
   if (opening.write)
     for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
@@ -112,6 +116,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     migrator,
     log,
     operations,
+    policies: new PolicyStatusReader(log, new PolicyStore(database), definitions.policies),
     close: () => stops.run(),
   };
 }
@@ -123,6 +128,6 @@ async function embeddedUrl(dataDir: string, { create, note }: SessionOpening, st
     });
   }
   const server = await startEmbeddedPostgres({ dataDir, ...(create ? { onStart: note } : {}) });
-  stops.add(() => server.stop());
+  stops.add('embedded PostgreSQL', () => server.stop());
   return server.url;
 }

@@ -1,4 +1,5 @@
 import type { AggregateDefinition } from '../aggregates/aggregate.js';
+import type { PolicyDefinition } from '../policies/policy.js';
 import type { ProjectionDefinition } from '../projections/projection.js';
 
 export interface KappaDatabaseOptions {
@@ -23,10 +24,11 @@ export interface KappaLogOptions {
   readonly maxRecordBytes?: number;
 }
 
-/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,projections,rest` says the same. */
+/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,projections,policies,rest` says the same. */
 export interface KappaRunOptions {
   readonly commands?: boolean;
   readonly projections?: boolean;
+  readonly policies?: boolean;
   readonly rest?: boolean;
 }
 
@@ -37,6 +39,11 @@ export interface KappaProjectionOptions {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default: `rebuild`, in production `warn`. */
   readonly onChangedCode?: 'rebuild' | 'warn';
+}
+
+export interface KappaPolicyOptions {
+  /** How often an event that fails is tried again, with growing waits. Default 3. */
+  readonly retries?: number;
 }
 
 export interface KappaCommandOptions {
@@ -53,7 +60,13 @@ export interface KappaOptions {
   readonly log?: KappaLogOptions;
   readonly run?: KappaRunOptions;
   readonly projections?: KappaProjectionOptions;
+  readonly policies?: KappaPolicyOptions;
   readonly commands?: KappaCommandOptions;
+  /**
+   * How long a stop waits for what is under way, in milliseconds; then it ends with an error that names it. Default 15,000:
+   * less than the 30 s after which Kubernetes kills.
+   */
+  readonly shutdownTimeoutMs?: number;
 }
 
 /** What an application declares; objects and decorated classes stand side by side. */
@@ -61,6 +74,7 @@ export interface KappaDefinitions {
   readonly aggregates?: readonly (AggregateDefinition | (new () => object))[];
   /** Several versions of one name are registered together. */
   readonly projections?: readonly (ProjectionDefinition | (new () => object))[];
+  readonly policies?: readonly (PolicyDefinition | (new () => object))[];
 }
 
 /** The default export of `kappa.config.ts`: definitions and the options that `forRoot` is given, nothing that starts. */

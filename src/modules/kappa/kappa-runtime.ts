@@ -9,6 +9,13 @@ import { PostgresLog } from '../../log/postgres/postgres-log.js';
 import type { Inject } from '../aggregates/aggregate.js';
 import { CommandExecutor } from '../aggregates/command-executor.js';
 import { Commands } from '../aggregates/command.js';
+import { HealthChecks } from '../operations/health/health-checks.js';
+import type { Health } from '../operations/health/health.js';
+import { beginPolicies } from '../policies/begin-policies.js';
+import { PolicyEngine } from '../policies/engine/policy-engine.js';
+import type { PolicyOperations } from '../policies/operations.js';
+import { PolicyStatusReader } from '../policies/policy-status.js';
+import { PolicyStore } from '../policies/policy-store.js';
 import { BuildStore } from '../projections/build-store.js';
 import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
@@ -17,6 +24,7 @@ import { ProjectionEngine } from '../projections/supervisor/supervisor.js';
 import { ProgressWatch } from '../serving/progress-watch.js';
 import { ProjectionReader, type ReadableProjection } from '../serving/projection-reader.js';
 import type { ReaderSource } from '../serving/readers.js';
+import { readinessChecks } from './readiness-checks.js';
 import { kappaMigrations } from './migrations.js';
 import type { ResolvedOptions } from './options-check.js';
 import { StopStack } from './stop-stack.js';
@@ -24,13 +32,13 @@ import { waitForDatabase } from './wait-for-database.js';
 
 /** What the runtime is given by whoever hosts it. */
 export interface RuntimeHost {
-  /** Gives `prepare` its services. */
+  /** Gives `prepare` and policies their services. */
   readonly inject: Inject;
   readonly logger: Logger;
 }
 
 export interface RuntimeStart {
-  /** False opens database, log, commands and readers, and projects nothing. Default: what `run` says. */
+  /** False opens database, log, commands and readers; nothing projects, no policy runs. Default: what `run` says. */
   readonly engines?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -40,7 +48,10 @@ interface Opened {
   readonly log: EventLog;
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
+  readonly policies: PolicyOperations;
   readonly engine: ProjectionEngine;
+  readonly policyEngine: PolicyEngine;
+  readonly health: HealthChecks;
   readonly watch: ProgressWatch;
 }
 
@@ -48,7 +59,8 @@ interface Opened {
  * All parts of an application, started and stopped in order; it knows no Nest.
  *
  * Start: embedded server, database, schema, log, topics, commands, readers, engines. Stop, the other way round: engines finish
- * their batch, waiting reads end, commands under way end, then log, connections, embedded server.
+ * their batch, waiting reads end, commands under way end, then log, connections, embedded server. A stop that takes longer than
+ * `shutdownTimeoutMs` gives up and says what it waited for.
  */
 export class KappaRuntime implements ReaderSource {
   readonly #stops = new StopStack();
@@ -79,6 +91,14 @@ export class KappaRuntime implements ReaderSource {
     return this.#parts.operations;
   }
 
+  get policies(): PolicyOperations {
+    return this.#parts.policies;
+  }
+
+  get health(): Health {
+    return this.#parts.health;
+  }
+
   get servesRest(): boolean {
     return this.options.run.rest;
   }
@@ -103,20 +123,39 @@ export class KappaRuntime implements ReaderSource {
     await this.#starting;
   }
 
-  /** Projects, where `run` says so. May be called twice. */
+  /** Projects and runs policies, where `run` says so. May be called twice. */
   async startEngines(): Promise<void> {
-    const { engine } = this.#parts;
-    if (!this.options.run.projections || this.#enginesRun) return;
+    const { engine, policyEngine } = this.#parts;
+    const { run } = this.options;
+    if (this.#enginesRun) return;
     this.#enginesRun = true;
-    this.#stops.add(() => engine.stop());
-    await engine.start();
+    if (run.projections) {
+      this.#stops.add('projections', () => engine.stop());
+      await engine.start();
+    }
+    if (!run.policies || this.#stopping.signal.aborted) return;
+    this.#stops.add(
+      'policies',
+      () => policyEngine.stop(),
+      () => policyEngine.underWay,
+    );
+    policyEngine.start();
   }
 
-  /** Waits for the batch and the commands under way. May be called twice. */
+  /** A stop is near: readiness says so, and everything goes on until then. */
+  leave(): void {
+    this.#opened?.health.leave();
+  }
+
+  /**
+   * Waits for the batch, the events and the commands under way. May be called twice.
+   * @throws KAPPA_STOP_TIMEOUT after `shutdownTimeoutMs`, with what was still under way
+   */
   async stop(): Promise<void> {
+    this.leave();
     this.#stopping.abort(new KappaError('KAPPA_STOPPED', 'the application stops'));
     await this.#starting?.catch(() => undefined);
-    await this.#stops.run();
+    await this.#stops.run({ limitMs: this.options.shutdownTimeoutMs });
   }
 
   async #start({ engines = true, signal }: RuntimeStart): Promise<void> {
@@ -126,7 +165,7 @@ export class KappaRuntime implements ReaderSource {
       if (engines) await this.startEngines();
     } catch (error) {
       // Why it failed counts more than what went wrong on the way out.
-      await this.#stops.run().catch(() => undefined);
+      await this.#stops.run({ limitMs: this.options.shutdownTimeoutMs }).catch(() => undefined);
       throw error;
     }
   }
@@ -145,7 +184,7 @@ export class KappaRuntime implements ReaderSource {
       maxRecordBytes: options.log.maxRecordBytes,
       onBackgroundError: (error) => host.logger.warn(`the log: ${messageOf(error)}`),
     });
-    this.#stops.add(() => log.stop());
+    this.#stops.add('log', () => log.stop());
     await log.start();
     for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
 
@@ -158,11 +197,17 @@ export class KappaRuntime implements ReaderSource {
       logger: host.logger,
       ...options.commands,
     });
-    this.#stops.add(() => executor.stop());
-    if (options.run.commands) await executor.start();
+    this.#stops.add(
+      'commands',
+      () => executor.stop(),
+      () => executor.underWay,
+    );
+    if (options.run.commands || options.run.policies) await executor.start();
+    const policyProgress = new PolicyStore(database);
+    await beginPolicies(definitions.policies, log, policyProgress);
     const progress = new ProgressSignal();
     const watch = new ProgressWatch(database, progress);
-    this.#stops.add(() => watch.stop());
+    this.#stops.add('reads', () => watch.stop());
     const builds = new BuildStore(database);
     const context = { database, log, builds, progress, logger: host.logger, codec: jsonCodec };
     const engine = new ProjectionEngine({
@@ -172,7 +217,23 @@ export class KappaRuntime implements ReaderSource {
       ...projections,
     });
     const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
-    return { database, log, commands: options.run.commands ? executor : new NoCommands(), operations, engine, watch };
+    const policyEngine = new PolicyEngine({
+      database,
+      log,
+      progress: policyProgress,
+      commands: executor,
+      policies: definitions.policies,
+      inject: host.inject,
+      codec: jsonCodec,
+      logger: host.logger,
+      ...options.policies,
+    });
+    const policies = new PolicyStatusReader(log, policyProgress, definitions.policies);
+    const health = new HealthChecks(readinessChecks({ database, log, projections: engine, policies: policyEngine }, options));
+    this.#stops.add('health', () => health.stop());
+    health.start();
+    const commands = options.run.commands ? executor : new NoCommands();
+    return { database, log, commands, operations, policies, engine, policyEngine, health, watch };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {
@@ -181,7 +242,7 @@ export class KappaRuntime implements ReaderSource {
     let url = named.url;
     if (url === null) {
       const server = await startEmbeddedPostgres({ dataDir: named.dataDir, onStart: (line) => logger.log(line) });
-      this.#stops.add(() => server.stop());
+      this.#stops.add('embedded PostgreSQL', () => server.stop());
       url = server.url;
     }
     const database = new Database({
@@ -191,7 +252,7 @@ export class KappaRuntime implements ReaderSource {
       poolSize: named.poolSize,
       applicationName: name,
     });
-    this.#stops.add(() => database.stop());
+    this.#stops.add('database', () => database.stop());
     await waitForDatabase(database, { timeoutMs: named.connectTimeoutMs, logger, signal });
     const migrator = new Migrator(database, kappaMigrations);
     if (named.migrate === 'check') await migrator.check();

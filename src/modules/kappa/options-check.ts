@@ -21,13 +21,20 @@ export interface ResolvedOptions {
     readonly connectTimeoutMs: number;
   };
   readonly log: { readonly maxRecordBytes: number };
-  readonly run: { readonly commands: boolean; readonly projections: boolean; readonly rest: boolean };
+  readonly run: {
+    readonly commands: boolean;
+    readonly projections: boolean;
+    readonly policies: boolean;
+    readonly rest: boolean;
+  };
   readonly projections: {
     readonly rebuildMemoryMb: number;
     readonly standbyHours: number;
     readonly onChangedCode: 'rebuild' | 'warn';
   };
+  readonly policies: { readonly retries: number };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
+  readonly shutdownTimeoutMs: number;
   readonly definitions: ResolvedDefinitions;
 }
 
@@ -35,7 +42,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** Null when the value is right, else what it must be. */
 type Check = (value: unknown) => string | null;
 
-const RUNS = ['commands', 'projections', 'rest'] as const;
+const RUNS = ['commands', 'projections', 'policies', 'rest'] as const;
 const DEFAULT_DATA_DIR = './.kappa';
 
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
@@ -50,12 +57,14 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
     connectTimeoutMs: whole(0, 3_600_000),
   },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
-  run: { commands: flag, projections: flag, rest: flag },
+  run: { commands: flag, projections: flag, policies: flag, rest: flag },
   projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
+  policies: { retries: whole(0, 1_000) },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
+  shutdownTimeoutMs: whole(0, 3_600_000),
 };
 
-const CONFIG_NAMES = ['options', 'aggregates', 'projections'];
+const CONFIG_NAMES = ['options', 'aggregates', 'projections', 'policies'];
 
 /**
  * Checks options and definitions, all at once, and fills in the defaults. What code names wins over the environment
@@ -85,7 +94,9 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
       standbyHours: options.projections?.standbyHours ?? 24,
       onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
     },
+    policies: { retries: options.policies?.retries ?? 3 },
     commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 15_000,
     definitions,
   });
 }
@@ -146,16 +157,19 @@ function resolveRun(
   fromEnv: string | undefined,
   problems: string[],
 ): ResolvedOptions['run'] {
-  const all = { commands: true, projections: true, rest: true };
-  if (given !== undefined) {
-    return { commands: given.commands ?? false, projections: given.projections ?? false, rest: given.rest ?? false };
-  }
-  if (fromEnv === undefined || fromEnv.trim() === '') return all;
+  const only = (does: (name: (typeof RUNS)[number]) => boolean): ResolvedOptions['run'] => ({
+    commands: does('commands'),
+    projections: does('projections'),
+    policies: does('policies'),
+    rest: does('rest'),
+  });
+  if (given !== undefined) return only((name) => given[name] ?? false);
+  if (fromEnv === undefined || fromEnv.trim() === '') return only(() => true);
   const named = fromEnv.split(',').map((part) => part.trim());
   for (const name of named) {
     if (!RUNS.some((known) => known === name)) problems.push(unknownName(`KAPPA_RUN=${name}`, RUNS, null, name));
   }
-  return { commands: named.includes('commands'), projections: named.includes('projections'), rest: named.includes('rest') };
+  return only((name) => named.includes(name));
 }
 
 function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string[]): ResolvedOptions['database'] {

@@ -101,6 +101,13 @@ export class ProjectionEngine {
     this.#loops = Promise.all([this.#lookAround(stopping), this.#beat(stopping)]);
   }
 
+  /** Builds that an event, or their log, has stopped in this process. */
+  get halted(): readonly string[] {
+    return [...this.#runners.values()]
+      .filter((runner) => runner.failed)
+      .map(({ work }) => `${buildLabel(work.build)} is stopped; \`npx nest-kappa projections status\` shows why`);
+  }
+
   /** Looks again at once: something changed in this process. */
   nudge(): void {
     this.#wake?.abort();
