@@ -59,7 +59,7 @@ export interface House extends RebuildContext {
   movedOn(work: BuildWork): Promise<void>;
   /** Waits until the runners of this process own this many partitions, all together. */
   assigned(partitions: number): Promise<void>;
-  /** Waits until the engines of this process have looked at builds or progress this often. */
+  /** Waits until the engines of this process have looked at builds, progress or whether they still own it this often. */
   looked(times: number): Promise<void>;
   /** From here on, how often progress was committed. */
   countCommits(): Promise<() => Promise<number>>;
@@ -82,6 +82,8 @@ export interface House extends RebuildContext {
   ): Promise<readonly Row[]>;
   /** What stands or stood aside of a build, by place in the log. */
   letters(work: Pick<BuildWork, 'build'>): Promise<readonly DeadLetter[]>;
+  /** Waits until nothing is asked for letters any more. */
+  settled(work: Pick<BuildWork, 'build'>): Promise<void>;
   /** Waits until as many wait as said. */
   waiting(work: Pick<BuildWork, 'build'>, open: number): Promise<void>;
   stop(): Promise<void>;
@@ -145,6 +147,10 @@ export async function house(url: string): Promise<House> {
     override progress(build: number) {
       looks += 1;
       return super.progress(build);
+    }
+    override stands(...at: Parameters<BuildStore['stands']>) {
+      looks += 1;
+      return super.stands(...at);
     }
     override list(projection?: string) {
       looks += 1;
@@ -252,6 +258,9 @@ export async function house(url: string): Promise<House> {
       const states = ['letter', 'follower', 'applied', 'discarded'] as const;
       const all = await store.list({ owners: [letterOwner(build.id)], states, limit: 100_000 });
       return [...all].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+    },
+    settled: async ({ build }) => {
+      await until(async () => (await store.requested(letterOwner(build.id))).length === 0);
     },
     waiting: async ({ build }, open) => {
       await until(async () => (await store.countOpen(letterOwner(build.id))) === open);
