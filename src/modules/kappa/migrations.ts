@@ -1,3 +1,4 @@
+import { deadLetterMigrations } from '../../database/dead-letters/migrations.js';
 import type { Migration } from '../../database/migration.js';
 import { logMigrations } from '../../log/postgres/migrations.js';
 import { aggregateMigrations } from '../aggregates/migrations.js';
@@ -8,6 +9,7 @@ import { projectionMigrations } from '../projections/migrations.js';
 export const kappaMigrations: readonly Migration[] = [
   ...logMigrations,
   ...aggregateMigrations,
+  ...deadLetterMigrations,
   ...projectionMigrations,
   ...policyMigrations,
 ];

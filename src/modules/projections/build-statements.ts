@@ -21,6 +21,15 @@ export function buildStatements(schema: string) {
       select $1, line.topic, line.partition, line.next_offset, line.incarnation, $6, $7
       from unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) as line(topic, partition, next_offset, incarnation)`,
 
+    // Of a topic that is still the same: offsets of another log, or of a topic made anew, name other records.
+    sameTopics: `
+      select distinct p.build_id, p.topic
+      from ${schema}.progress p
+      join ${schema}.builds b on b.id = p.build_id
+      join ${schema}.progress own on own.build_id = $2 and own.topic = p.topic and own.partition = p.partition
+        and own.log_driver = p.log_driver and own.log_cluster = p.log_cluster and own.topic_incarnation = p.topic_incarnation
+      where b.projection = $1 and b.id <> $2`,
+
     get: `select ${BUILD_COLUMNS} from ${schema}.builds b where b.id = $1`,
 
     list: `
@@ -73,6 +82,16 @@ export function buildStatements(schema: string) {
     }),
 
     advance: advanceStatement(progress, 'to_offset > hold_at and hold_until > clock_timestamp()'),
+
+    stands: `
+      select case
+        when p.owner_epoch <> $4 or p.next_offset <> $5 then 'fenced'
+        when p.hold_at is not null and p.hold_until > clock_timestamp() then 'held'
+        else 'advanced'
+      end as outcome
+      from ${schema}.progress p
+      where p.build_id = $1 and p.topic = $2 and p.partition = $3
+      for update of p`,
 
     lease: `
       update ${schema}.builds

@@ -1,10 +1,13 @@
 import type { Database } from '../../database/database.js';
+import { NO_LETTERS, type LetterCounts } from '../../database/dead-letters/dead-letter.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { qualified, quoteIdentifier } from '../../database/identifiers.js';
 import { topicName } from '../../kernel/names.js';
 import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
 import { positionOf, type Build, type PartitionProgress } from './build.js';
 import type { Builds } from './builds.js';
+import { letterOwner } from './dead-letters/letter-owner.js';
 import { readProgress } from './hold-builds.js';
 import type { BuildStatus, ProjectionStatus } from './operations.js';
 import { isOrphaned, runningVersions, versionKey, type RunningVersions } from './processes.js';
@@ -43,6 +46,7 @@ export async function projectionStatus(
   const ends = await endsOf(context.log, [...progress.values()].flat());
   const running = await runningVersions(database, database.schema);
   const sizes = await sizesOf(database, all);
+  const letters = await new DeadLetterStore(database).counts(all.map(({ id }) => letterOwner(id)));
   const active = await pointersOf(database);
   return [...known].sort().map((name) => ({
     name,
@@ -54,7 +58,13 @@ export async function projectionStatus(
     builds: all
       .filter((build) => build.projection === name)
       .map((build) =>
-        buildStatus(build, active.get(name) === build.id, progress.get(build.id) ?? [], { ends, running, sizes, projections }),
+        buildStatus(build, active.get(name) === build.id, progress.get(build.id) ?? [], {
+          ends,
+          running,
+          sizes,
+          letters,
+          projections,
+        }),
       ),
   }));
 }
@@ -63,6 +73,7 @@ interface Surroundings {
   readonly ends: Position;
   readonly running: RunningVersions;
   readonly sizes: ReadonlyMap<string, TableSize>;
+  readonly letters: ReadonlyMap<string, LetterCounts>;
   readonly projections: readonly ProjectionDefinition[];
 }
 
@@ -85,6 +96,7 @@ function buildStatus(build: Build, active: boolean, progress: readonly Partition
     runners: around.running.get(versionKey(build)) ?? 0,
     rows: size?.rows ?? null,
     bytes: size?.bytes ?? null,
+    letters: around.letters.get(letterOwner(build.id)) ?? NO_LETTERS,
   };
 }
 

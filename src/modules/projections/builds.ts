@@ -54,6 +54,12 @@ export interface Builds {
    */
   advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
 
+  /**
+   * Whether the owner of a partition still is its owner, at the offset it believes; first statement of a transaction that moves
+   * nothing. While the line is held, for a comparison or a swap, the rows must stay as they are.
+   */
+  stands(on: Queryable, build: number, at: Omit<ProgressMove, 'to'>): Promise<AdvanceOutcome>;
+
   /** Takes or extends the lease to build in bulk; false while another process holds it. For liveness only. */
   lease(build: number, worker: string, forMs: number): Promise<boolean>;
   release(build: number, worker: string): Promise<void>;

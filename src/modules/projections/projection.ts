@@ -1,4 +1,5 @@
 import type { Queryable } from '../../database/database.js';
+import type { DeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded, Recorded } from '../../kernel/event.js';
 import { checkedName } from '../../kernel/names.js';
@@ -42,6 +43,8 @@ export interface ProjectionOptions<Row, Es extends AnyEvent> {
   readonly table: Class<Row>;
   /** The primary column that holds the tenant. Needed as soon as events of a tenant reach the projection. */
   readonly tenant?: keyof Data<Row> & string;
+  /** What becomes of events that a handler cannot take in. What is left out is as `forRoot` says. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 /** One handler, types erased. */
@@ -66,6 +69,7 @@ export interface ProjectionDefinition {
   readonly from: readonly AnyTopic[];
   readonly table: Class<object>;
   readonly tenant: string | null;
+  readonly deadLetters: DeadLetterOptions | null;
   /** In the order of declaration; an event may have several. */
   readonly handlers: readonly ProjectionHandler[];
 }
@@ -115,6 +119,7 @@ function builder<R, Es extends AnyEvent>(
       from: options.from,
       table: options.table as Class<object>,
       tenant: options.tenant ?? null,
+      deadLetters: checkedLetters(options),
       handlers: given,
     } satisfies ProjectionDefinition);
   const add = (handler: ProjectionHandler): ProjectionBuilder<R, Es> => builder<R, Es>(options, [...handlers, handler]);
@@ -200,6 +205,16 @@ export function projectionDefinition(entry: ProjectionDefinition | (new () => ob
       return { type: part.type, key: part.rowKey, run: { kind: 'fold', fold } };
     }),
   );
+}
+
+function checkedLetters<R, Es extends AnyEvent>({ name, deadLetters }: ProjectionOptions<R, Es>): DeadLetterOptions | null {
+  if (!deadLetters) return null;
+  for (const option of ['retries', 'maxLetters'] as const) {
+    const value = deadLetters[option];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
+      throw badProjection(name, `has deadLetters.${option} ${value}`, 'Give a whole number from 0.');
+  }
+  return Object.freeze({ ...deadLetters });
 }
 
 function badProjection(name: string, what: string, nextStep: string): KappaError {

@@ -57,6 +57,7 @@ export class RebuildJob {
       eventsPerSecond,
       secondsLeft: done ? 0 : eventsPerSecond > 0 ? Math.ceil((eventsTotal - events) / eventsPerSecond) : null,
       rows: this.rows,
+      letters: this.bulk.letters,
       error: this.error?.message ?? null,
     };
   }

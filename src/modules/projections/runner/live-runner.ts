@@ -4,9 +4,12 @@ import { partitionKey, type PartitionKey, type Position } from '../../../kernel/
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
 import { buildLabel, type BuildError } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
+import { settleBuildRequests } from '../dead-letters/build-lane-owner.js';
+import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
+import { BuildLetters } from '../dead-letters/build-letters.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
 import { Backoff, pause } from '../../../database/backoff.js';
-import { applyUpToFailure, recordsIn } from './batch-parts.js';
+import { recordsIn } from './batch-parts.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import type { RunnerContext } from './runner-context.js';
@@ -17,20 +20,25 @@ const MOST_RECORDS = 5_000;
 const IDLE_WAIT_MS = 1_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
+/** How often a build with dead letters looks whether something is asked for them. */
+const LETTERS_MS = 250;
 
 /**
  * Keeps one build at the tail of the log, as one member of the build's consumer group `<schema>.build-<id>`. A batch is what
  * gathered while the last one committed. Whoever claimed a partition last owns it: one that finds itself fenced drops what it has
  * and claims again while the group still assigns the partition to it.
  *
- * A record at fault stops the build: what stands before it is applied, its progress stands at it, the error is stored. A database
- * or log that is away stops nothing: it is tried again with growing waits.
+ * A record at fault is tried again and then set aside as a dead letter, and so are later ones of its key; neighbours go on. Where the
+ * projection says so, or too many stand aside, the build halts at it instead: what stands before it is applied, its progress stands
+ * at it, the error is stored. A database or log that is away stops nothing: it is tried again with growing waits.
  */
 export class LiveRunner {
   readonly #stopping = new AbortController();
   readonly #owned = new OwnedPartitions();
   readonly #backoff = new Backoff();
   readonly #label: string;
+  readonly #letters: BuildLetters;
+  #lettersAt = 0;
   #member: GroupMember | null = null;
   #claimAnew = false;
   /** Something was said to be away. */
@@ -46,6 +54,7 @@ export class LiveRunner {
     readonly work: BuildWork,
   ) {
     this.#label = buildLabel(work.build);
+    this.#letters = new BuildLetters(context, work);
     this.#error = work.build.error;
   }
 
@@ -97,7 +106,7 @@ export class LiveRunner {
       group: `${database.schema}.build-${build.id}`,
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
-      revoked: async (keys) => this.#owned.drop(keys),
+      revoked: async (keys) => this.#drop(keys),
     });
     this.#member = member;
     try {
@@ -106,7 +115,7 @@ export class LiveRunner {
       this.#member = null;
       await this.#commitSkipped();
       await member.leave();
-      this.#owned.drop(this.#owned.keys);
+      this.#drop(this.#owned.keys);
     }
   }
 
@@ -114,6 +123,7 @@ export class LiveRunner {
   async #turn(member: GroupMember, signal: AbortSignal): Promise<void> {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
+      await this.#settleLetters();
       const batches = await member.poll({ maxRecords: MOST_RECORDS, maxWaitMs: this.#waitMs(), signal });
       if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
       await this.#take(member, batches, signal);
@@ -143,8 +153,7 @@ export class LiveRunner {
 
   async #commit(parts: readonly BatchPart[], signal: AbortSignal): Promise<void> {
     if (parts.length === 0) return;
-    const { database, builds } = this.context;
-    const { outcome, moved, failure } = await applyUpToFailure((some) => foldBatch(database, builds, this.work, some), parts);
+    const { outcome, moved, failure } = await applySettingAside((some) => this.#fold(some), this.#letters, parts, signal);
     this.#committed(moved);
     if (outcome === 'held') {
       this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
@@ -155,6 +164,23 @@ export class LiveRunner {
       await this.#backoff.wait(signal);
     } else if (failure) await this.#failAt(failure);
     else await this.#clearError(moved);
+  }
+
+  #fold(parts: readonly BatchPart[]): ReturnType<typeof foldBatch> {
+    const { database, builds } = this.context;
+    return foldBatch(database, builds, this.work, parts, this.#letters);
+  }
+
+  /** Between two batches: what was asked for dead letters is done by the owner alone. */
+  async #settleLetters(): Promise<void> {
+    if (this.#letters.parked.open === 0 || Date.now() - this.#lettersAt < LETTERS_MS) return;
+    await settleBuildRequests(this.context, this.work, this.#letters, (topic, partition) => this.#owned.at(topic, partition));
+    this.#lettersAt = Date.now();
+  }
+
+  #drop(keys: readonly PartitionKey[]): void {
+    this.#owned.drop(keys);
+    this.#letters.parked.drop(keys);
   }
 
   #committed(moved: readonly BatchPart[]): void {
@@ -172,6 +198,7 @@ export class LiveRunner {
     for (;;) {
       try {
         const claims = await this.context.builds.claim(this.work.build.id, keys);
+        await this.#letters.load(keys);
         this.#owned.take(claims);
         return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
       } catch (error) {
@@ -186,7 +213,8 @@ export class LiveRunner {
   async #recover(member: GroupMember, signal: AbortSignal): Promise<void> {
     await member.poll({ maxRecords: 1, maxWaitMs: 0, signal });
     const claims = await this.context.builds.claim(this.work.build.id, member.assignment);
-    this.#owned.drop(this.#owned.keys);
+    this.#drop(this.#owned.keys);
+    await this.#letters.load(member.assignment);
     this.#owned.take(claims);
     for (const { topic, partition, nextOffset } of claims) member.seek(topicName(topic), partition, offset(nextOffset));
     this.#claimAnew = false;
@@ -203,7 +231,8 @@ export class LiveRunner {
 
   #waitMs(): number {
     if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#committedAt));
-    return this.#owned.held ? HELD_MS : IDLE_WAIT_MS;
+    if (this.#owned.held) return HELD_MS;
+    return this.#letters.parked.open > 0 ? LETTERS_MS : IDLE_WAIT_MS;
   }
 
   #skippedDue(): boolean {
@@ -214,8 +243,7 @@ export class LiveRunner {
   async #commitSkipped(): Promise<void> {
     const { parts } = this.#owned.parts([]);
     if (parts.length === 0 || this.#failed || this.#claimAnew) return;
-    const { database, builds } = this.context;
-    const outcome = await foldBatch(database, builds, this.work, parts).catch(() => null);
+    const outcome = await this.#fold(parts).catch(() => null);
     if (outcome === 'advanced') this.#committed(parts);
   }
 
@@ -266,6 +294,7 @@ const FINAL = new Set([
   'KAPPA_LOG_CHANGED',
   'KAPPA_LOG_TRUNCATED',
   'KAPPA_UNKNOWN_TOPIC',
+  'KAPPA_DEAD_LETTER_UNWRITABLE',
 ]);
 
 function isFinal(error: unknown): boolean {

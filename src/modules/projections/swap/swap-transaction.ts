@@ -1,4 +1,5 @@
 import type { Connection, Queryable } from '../../../database/database.js';
+import { NO_LETTERS } from '../../../database/dead-letters/dead-letter.js';
 import { quoteIdentifier } from '../../../database/identifiers.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { Position } from '../../../kernel/position.js';
@@ -7,6 +8,7 @@ import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
 import { lockProgress } from '../hold-builds.js';
 import type { SwapResult } from '../operations.js';
 import { refuseBehind, type Flip } from './behind.js';
+import { lettersOf, refuseMoreLetters } from './more-letters.js';
 import { lockView, prepareView, showBuild, type PreparedView } from './public-view.js';
 import type { SwapContext, SwapOptions } from './swap-options.js';
 
@@ -20,8 +22,8 @@ export interface SwapAttempt {
 
 /**
  * The swap's one transaction: pointers, views, progress of both builds are locked, in this order and each in the order of names
- * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked);
- * then pointers, states and views change. Targets are sorted by projection.
+ * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked) and none
+ * has more dead letters; then pointers, states and views change. Targets are sorted by projection.
  */
 export async function swapInTransaction(
   context: SwapContext,
@@ -44,10 +46,14 @@ export async function swapInTransaction(
   const progress = await lockProgress(on, database.schema, ids);
   const positions = new Map([...progress].map(([build, lines]) => [build, positionOf(lines)]));
   if (options.stale !== true) refuseBehind(flips, positions);
+  const letters = await lettersOf(context, on, flips);
+  if (options.action !== 'rollback' && options.withDeadLetters !== true) refuseMoreLetters(flips, letters);
 
   const results: Omit<SwapResult, 'lockedMs'>[] = [];
-  for (const { flip, shown } of prepared)
-    results.push(await flipOne(context, on, flip, shown, positions.get(flip.to.id) ?? {}, options));
+  for (const { flip, shown } of prepared) {
+    const flipped = await flipOne(context, on, flip, shown, positions.get(flip.to.id) ?? {}, options);
+    results.push({ ...flipped, letters: letters.get(flip.to.id) ?? NO_LETTERS });
+  }
   attempt.results = results;
 }
 
@@ -77,7 +83,7 @@ async function flipOne(
   shown: PreparedView,
   position: Position,
   options: SwapOptions,
-): Promise<Omit<SwapResult, 'lockedMs'>> {
+): Promise<Omit<SwapResult, 'lockedMs' | 'letters'>> {
   const standbyUntil = new Date(Date.now() + (options.standbyMs ?? DEFAULT_STANDBY_MS));
   // The old one first: no two builds of a projection are live, not even within the transaction.
   const old = from && (await builds.move(from.id, 'standby', { standbyUntil, on }));
