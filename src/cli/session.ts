@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { whereOf } from '../database/check-server.js';
 import { Database } from '../database/database.js';
+import { DeadLetterStore } from '../database/dead-letters/dead-letter-store.js';
 import { startEmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
 import { Migrator } from '../database/migrator.js';
 import { jsonCodec } from '../kernel/codec.js';
@@ -116,7 +117,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     migrator,
     log,
     operations,
-    policies: new PolicyStatusReader(log, new PolicyStore(database), definitions.policies),
+    policies: new PolicyStatusReader(log, new PolicyStore(database), new DeadLetterStore(database), definitions.policies),
     close: () => stops.run(),
   };
 }

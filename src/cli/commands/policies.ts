@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { openOf } from '../../database/dead-letters/dead-letter.js';
 import { KappaError } from '../../kernel/errors.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import type { PolicyOperations, PolicyStatus } from '../../modules/policies/operations.js';
@@ -31,16 +32,17 @@ export const addPolicyCommands: AddCommands = (program, run) => {
 export function policyTable(policies: readonly PolicyStatus[], out: Output): string {
   if (policies.length === 0) return 'No policies: none was started yet.';
   const table = out.table(
-    ['policy', 'in code', 'state', 'behind', 'refused', 'topics'],
+    ['policy', 'in code', 'state', 'behind', 'letters', 'refused', 'topics'],
     policies.map((policy) => [
       policy.name,
       policy.declared ? 'yes' : out.color.dim('–'),
       policy.error ? out.color.red('halted') : 'running',
       count(policy.behind),
+      count(openOf(policy.letters)),
       count(policy.refused),
       [...new Set(policy.progress.map(({ topic }) => topic))].join(', '),
     ]),
-    [3, 4],
+    [3, 4, 5],
   );
   const errors = policies.flatMap(({ name, error }) => (error ? [`${out.color.red(`${name} halted`)}: ${error.message}`] : []));
   return [table, ...errors].join('\n');

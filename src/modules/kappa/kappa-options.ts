@@ -1,3 +1,4 @@
+import type { DeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import type { AggregateDefinition } from '../aggregates/aggregate.js';
 import type { PolicyDefinition } from '../policies/policy.js';
 import type { ProjectionDefinition } from '../projections/projection.js';
@@ -42,8 +43,8 @@ export interface KappaProjectionOptions {
 }
 
 export interface KappaPolicyOptions {
-  /** How often an event that fails is tried again, with growing waits. Default 3. */
-  readonly retries?: number;
+  /** What becomes of events that fail. Default: tried again 3 times, then set aside, at most 1,000 of a policy. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 export interface KappaCommandOptions {

@@ -1,4 +1,5 @@
 import { Database } from '../../database/database.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { startEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 import { Migrator } from '../../database/migrator.js';
 import { jsonCodec } from '../../kernel/codec.js';
@@ -228,7 +229,7 @@ export class KappaRuntime implements ReaderSource {
       logger: host.logger,
       ...options.policies,
     });
-    const policies = new PolicyStatusReader(log, policyProgress, definitions.policies);
+    const policies = new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies);
     const health = new HealthChecks(readinessChecks({ database, log, projections: engine, policies: policyEngine }, options));
     this.#stops.add('health', () => health.stop());
     health.start();

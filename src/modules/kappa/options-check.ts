@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { quoteIdentifier } from '../../database/identifiers.js';
+import { letterOptions, type ResolvedDeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
@@ -32,7 +33,7 @@ export interface ResolvedOptions {
     readonly standbyHours: number;
     readonly onChangedCode: 'rebuild' | 'warn';
   };
-  readonly policies: { readonly retries: number };
+  readonly policies: { readonly deadLetters: ResolvedDeadLetterOptions };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
   readonly shutdownTimeoutMs: number;
   readonly definitions: ResolvedDefinitions;
@@ -59,7 +60,7 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: { commands: flag, projections: flag, policies: flag, rest: flag },
   projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
-  policies: { retries: whole(0, 1_000) },
+  policies: { deadLetters: each({ retries: whole(0, 1_000), halt: flag, maxLetters: whole(0, 1_000_000) }) },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
   shutdownTimeoutMs: whole(0, 3_600_000),
 };
@@ -94,7 +95,7 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
       standbyHours: options.projections?.standbyHours ?? 24,
       onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
     },
-    policies: { retries: options.policies?.retries ?? 3 },
+    policies: { deadLetters: letterOptions(options.policies?.deadLetters) },
     commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 15_000,
     definitions,
@@ -240,6 +241,20 @@ function text(value: unknown): string | null {
 
 function flag(value: unknown): string | null {
   return typeof value === 'boolean' ? null : 'must be true or false';
+}
+
+/** An object in which every value that is given is right. */
+function each(checks: Readonly<Record<string, Check>>): Check {
+  return (value) => {
+    if (!isObject(value)) return `must be an object with ${Object.keys(checks).join(', ')}`;
+    for (const [name, one] of Object.entries(value)) {
+      const check = checks[name];
+      if (!check) return `${name} is unknown there${didYouMean(name, Object.keys(checks))}`;
+      const wrong = one === undefined ? null : check(one);
+      if (wrong !== null) return `${name} ${wrong}`;
+    }
+    return null;
+  };
 }
 
 function oneOf(...allowed: readonly string[]): Check {

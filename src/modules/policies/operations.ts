@@ -1,3 +1,4 @@
+import type { LetterCounts } from '../../database/dead-letters/dead-letter.js';
 import type { PolicyError, PolicyPartition } from './policy-progress.js';
 
 export interface PolicyStatus {
@@ -10,6 +11,8 @@ export interface PolicyStatus {
   readonly behind: number;
   /** Commands that were refused and ignored, all together. */
   readonly refused: number;
+  /** Events that stand aside, and those that were discarded. */
+  readonly letters: LetterCounts;
   /** What halted it. */
   readonly error: PolicyError | null;
 }

@@ -51,6 +51,8 @@ export interface PolicyProgress {
   claim(policy: string, partitions: readonly PartitionKey[]): Promise<readonly PartitionClaim[]>;
   /** The compare-and-set of offset and epoch, all lines or none; false when a later owner has one of them. */
   advance(on: Queryable, policy: string, moves: readonly ProgressMove[]): Promise<boolean>;
+  /** Whether the epoch still owns the partition; its line stays locked until the transaction ends. */
+  owns(on: Queryable, policy: string, partition: Pick<ProgressMove, 'topic' | 'partition' | 'epoch'>): Promise<boolean>;
   /** Counts ignored refusals, in the transaction that moves over their events. */
   countRefused(on: Queryable, policy: string, refused: ReadonlyMap<PartitionKey, number>): Promise<void>;
   setError(policy: string, error: PolicyError | null): Promise<void>;

@@ -1,8 +1,11 @@
+import { NO_LETTERS } from '../../database/dead-letters/dead-letter.js';
+import type { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { topicName } from '../../kernel/names.js';
 import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
 import { PolicyOperations, type PolicyStatus } from './operations.js';
 import type { PolicyPartition, PolicyProgress } from './policy-progress.js';
+import { policyOwner } from './policy-owner.js';
 import type { PolicyDefinition } from './policy.js';
 
 /** The operations on policies, over their progress and the ends of the log. */
@@ -10,6 +13,7 @@ export class PolicyStatusReader extends PolicyOperations {
   constructor(
     private readonly log: Pick<EventLog, 'describeTopic' | 'offsets'>,
     private readonly progress: PolicyProgress,
+    private readonly letters: Pick<DeadLetterStore, 'counts'>,
     private readonly policies: readonly PolicyDefinition[],
   ) {
     super();
@@ -19,6 +23,7 @@ export class PolicyStatusReader extends PolicyOperations {
     const known = (await this.progress.list()).filter(({ name }) => names.length === 0 || names.includes(name));
     const lines = await Promise.all(known.map(({ name }) => this.progress.partitions(name)));
     const ends = await this.#endsOf(lines.flat());
+    const letters = await this.letters.counts(known.map(({ name }) => policyOwner(name)));
     return known.map(({ name, startAt, error }, at) => {
       const progress = lines[at] ?? [];
       return {
@@ -28,6 +33,7 @@ export class PolicyStatusReader extends PolicyOperations {
         progress,
         behind: behind(progress, ends),
         refused: progress.reduce((sum, line) => sum + line.refused, 0),
+        letters: letters.get(policyOwner(name)) ?? NO_LETTERS,
         error,
       };
     });

@@ -119,6 +119,15 @@ export class PolicyStore implements PolicyProgress {
     return rows[0]?.outcome === 'advanced' && rows[0].moved === moves.length;
   }
 
+  async owns(
+    on: Queryable,
+    policy: string,
+    { topic, partition, epoch }: Pick<ProgressMove, 'topic' | 'partition' | 'epoch'>,
+  ): Promise<boolean> {
+    const { rowCount } = await on.query(this.#sql.owns, [policy, topic, partition, epoch]);
+    return rowCount === 1;
+  }
+
   async countRefused(on: Queryable, policy: string, refused: ReadonlyMap<PartitionKey, number>): Promise<void> {
     const lines = [...refused].map(([key, count]) => ({ ...parsePartitionKey(key), count }));
     await on.query(this.#sql.countRefused, [
@@ -160,6 +169,11 @@ function statements(schema: string) {
     claim: claimStatement(progress, PROGRESS_COLUMNS),
 
     advance: advanceStatement(progress),
+
+    owns: `
+      select 1 from ${progress.name} p
+      where p.policy = $1 and p.topic = $2 and p.partition = $3 and p.owner_epoch = $4
+      for update of p`,
 
     countRefused: `
       update ${progress.name} as p set refused = p.refused + line.count

@@ -1,3 +1,4 @@
+import type { DeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded, NewEvent, Recorded } from '../../kernel/event.js';
 import { checkedName } from '../../kernel/names.js';
@@ -57,6 +58,8 @@ export interface PolicyOptions<Es extends AnyEvent> {
   readonly concurrency?: number;
   /** `ignore` counts the refusal and goes on. Default `dead-letter`: nothing is left undone without being listed. */
   readonly onRefusal?: RefusalPolicy;
+  /** What becomes of events that fail. What is left out is as `forRoot` says. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 /** One handler, types erased. */
@@ -73,6 +76,7 @@ export interface PolicyDefinition {
   readonly startAt: 'end' | 'beginning';
   readonly concurrency: number;
   readonly onRefusal: RefusalPolicy;
+  readonly deadLetters: DeadLetterOptions | null;
   /** In the order of declaration; an event may have several. */
   readonly handlers: readonly PolicyHandler[];
 }
@@ -115,7 +119,13 @@ export function policy<Es extends AnyEvent>(options: PolicyOptions<Es>): PolicyB
     throw badPolicy(name, `has onRefusal ${JSON.stringify(onRefusal)}`, "Give 'dead-letter' or 'ignore'.");
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY)
     throw badPolicy(name, `has a concurrency of ${concurrency}`, `Give a whole number from 1 to ${MAX_CONCURRENCY}.`);
-  return builder<Es>({ name, from: options.from, startAt, concurrency, onRefusal }, []);
+  const deadLetters = options.deadLetters ? Object.freeze({ ...options.deadLetters }) : null;
+  for (const option of ['retries', 'maxLetters'] as const) {
+    const value = deadLetters?.[option];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
+      throw badPolicy(name, `has deadLetters.${option} ${value}`, 'Give a whole number from 0.');
+  }
+  return builder<Es>({ name, from: options.from, startAt, concurrency, onRefusal, deadLetters }, []);
 }
 
 function builder<Es extends AnyEvent>(

@@ -1,4 +1,4 @@
-import { isTransient } from '../../../database/database-errors.js';
+import { isOutage } from '../../../database/database-errors.js';
 import { HEADER } from '../../../kernel/envelope.js';
 import {
   FencedError,
@@ -71,7 +71,7 @@ export function passes(error: unknown): boolean {
   if (error instanceof RetriableError || error instanceof UnknownOutcomeError || error instanceof FencedError) return true;
   if (error instanceof KappaError) return PASSING.has(error.code);
   // `fetch` hides a refused connection behind a TypeError.
-  return isTransient(error) || (error instanceof TypeError && isTransient(error.cause));
+  return isOutage(error) || (error instanceof TypeError && isOutage(error.cause));
 }
 
 /** Where an event stands, in words. */

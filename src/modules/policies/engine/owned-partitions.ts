@@ -31,6 +31,11 @@ export class OwnedPartitions {
     return [...this.#owned.keys()];
   }
 
+  /** Under which epoch a partition is owned; null where it is not. */
+  epoch(topic: string, partition: number): number | null {
+    return this.#owned.get(partitionKey(topic, partition))?.epoch ?? null;
+  }
+
   /** What is committed of a partition; 0 of one that is not owned. */
   next(topic: string, partition: number): number {
     return this.#owned.get(partitionKey(topic, partition))?.next ?? 0;

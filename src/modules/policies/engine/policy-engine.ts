@@ -1,4 +1,5 @@
 import type { Database } from '../../../database/database.js';
+import type { DeadLetterOptions } from '../../../database/dead-letters/letter-policy.js';
 import type { Codec } from '../../../kernel/codec.js';
 import type { Logger } from '../../../kernel/logger.js';
 import type { EventLog } from '../../../log/event-log.js';
@@ -20,17 +21,18 @@ export interface PolicyEngineOptions {
   readonly inject: Inject;
   readonly codec: Codec;
   readonly logger: Logger;
-  /** How often an event that fails is tried again. Default 3. */
-  readonly retries?: number;
+  /** What becomes of events that fail, where a policy does not say so itself. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 /** Runs the policies of one process, each by itself; any number of processes share their partitions. */
 export class PolicyEngine {
   readonly #runners: readonly PolicyRunner[];
 
-  constructor({ policies, codec, retries = 3, ...options }: PolicyEngineOptions) {
+  constructor({ policies, codec, deadLetters, ...options }: PolicyEngineOptions) {
     this.#runners = policies.map(
-      (definition) => new PolicyRunner({ ...options, retries, plan: new PolicyPlan(definition, codec) }),
+      (definition) =>
+        new PolicyRunner({ ...options, deadLetters: deadLetters ?? null, plan: new PolicyPlan(definition, codec) }),
     );
   }
 

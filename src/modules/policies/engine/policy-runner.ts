@@ -1,16 +1,20 @@
 import { Backoff, pause } from '../../../database/backoff.js';
 import type { Database } from '../../../database/database.js';
-import { KappaError, Refusal } from '../../../kernel/errors.js';
+import type { DeadLetterOptions } from '../../../database/dead-letters/letter-policy.js';
+import { settleRequests } from '../../../database/dead-letters/settle-requests.js';
+import { KappaError } from '../../../kernel/errors.js';
 import type { Logger } from '../../../kernel/logger.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
-import type { LogRecord } from '../../../kernel/record.js';
 import { checkCheckpoints } from '../../../log/check-checkpoints.js';
 import type { EventLog, GroupMember, LogBatch } from '../../../log/event-log.js';
 import type { PolicyError, PolicyProgress } from '../policy-progress.js';
-import { eventError, handleEvent, messageOf, passes, placeOf, stoppingError, type ReactionContext } from './handle-event.js';
+import { EventHandler } from './event-handler.js';
+import { messageOf, stoppingError, type ReactionContext } from './handle-event.js';
 import { inLanes, lanesOf } from './lanes.js';
 import { OwnedPartitions } from './owned-partitions.js';
+import { PolicyLaneOwner } from './policy-lane-owner.js';
+import { PolicyLetters, TOO_MANY_LETTERS } from './policy-letters.js';
 import { ProgressCommits } from './progress-commits.js';
 
 export interface PolicyRunnerContext extends ReactionContext {
@@ -18,8 +22,8 @@ export interface PolicyRunnerContext extends ReactionContext {
   readonly log: EventLog;
   readonly progress: PolicyProgress;
   readonly logger: Logger;
-  /** How often an event that fails is tried again before its policy halts. */
-  readonly retries: number;
+  /** What becomes of events that fail, where the policy does not say so itself. */
+  readonly deadLetters: DeadLetterOptions | null;
 }
 
 /** Small, so that a member that leaves, or loses its partitions, has little under way. */
@@ -29,22 +33,25 @@ const IDLE_WAIT_MS = 1_000;
 const SKIPPED_MS = 250;
 /** How often a halted policy looks whether it may go on. */
 const HALTED_LOOK_MS = 1_000;
-/** An event that fails is tried again after 100 ms, 200 ms …, no longer than this apart. */
-const RETRY_WAITS = { firstMs: 100, mostMs: 5_000 };
+/** How often a policy with dead letters looks whether something is asked for them. */
+const LETTERS_MS = 250;
 
 /**
  * Runs one policy as one member of its consumer group `<schema>.policy-<name>`. Events of one key are handled in order, those of
  * different keys at a time; progress is committed behind them by compare-and-set of offset and epoch. A former owner that still
  * handles an event does no harm: its commands bear the ids that the new owner's bear, and it can commit no progress.
  *
- * What passes by itself is waited out. An event at fault halts the policy: what is handled beside it is committed, progress
- * stands at it, the error is stored; it goes on when the error is cleared, or at the next start.
+ * What passes by itself is waited out. An event at fault is tried again and then set aside as a dead letter, and so are later ones
+ * of its key; neighbours go on. Where the policy says so, or too many stand aside, it halts at the event instead: what is handled
+ * beside it is committed, progress stands at it, the error is stored; it goes on at the next start, or when letters are settled.
  */
 export class PolicyRunner {
   readonly #stopping = new AbortController();
   readonly #owned = new OwnedPartitions();
   readonly #backoff = new Backoff();
-  readonly #handling = new Set<LogRecord>();
+  readonly #letters: PolicyLetters;
+  readonly #handler: EventHandler;
+  #lettersAt = 0;
   #commits: ProgressCommits;
   #claimAnew = false;
   #warned = false;
@@ -54,7 +61,17 @@ export class PolicyRunner {
   #done: Promise<unknown> | null = null;
 
   constructor(private readonly context: PolicyRunnerContext) {
+    this.#letters = new PolicyLetters(context);
     this.#commits = this.#newCommits();
+    this.#handler = new EventHandler(context, {
+      letters: this.#letters,
+      commits: () => this.#commits,
+      close: (record) => {
+        this.#owned.close(record);
+        this.#commits.soon();
+      },
+      warn: (what, attempts) => this.#warn(what, attempts),
+    });
   }
 
   get name(): string {
@@ -68,7 +85,7 @@ export class PolicyRunner {
 
   /** Events that are being handled now, in words. */
   get underWay(): readonly string[] {
-    return [...this.#handling].map(placeOf);
+    return this.#handler.underWay;
   }
 
   start(): void {
@@ -101,7 +118,7 @@ export class PolicyRunner {
       group: `${database.schema}.policy-${this.name}`,
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
-      revoked: async (keys) => this.#owned.drop(keys),
+      revoked: async (keys) => this.#drop(keys),
     });
     try {
       while (!signal.aborted && !this.#halted) await this.#turn(member, signal);
@@ -109,7 +126,7 @@ export class PolicyRunner {
       // What cannot be committed now is handled again by the next owner; its commands have taken effect.
       await this.#commits.flush().catch(() => undefined);
       await member.leave();
-      this.#owned.drop(this.#owned.keys);
+      this.#drop(this.#owned.keys);
     }
   }
 
@@ -133,6 +150,7 @@ export class PolicyRunner {
   async #turn(member: GroupMember, signal: AbortSignal): Promise<void> {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
+      await this.#settleLetters();
       await this.#take(await member.poll({ maxRecords: MOST_RECORDS, maxWaitMs: this.#waitMs(), signal }), signal);
       if (!this.#claimAnew) this.#backoff.reset();
     } catch (error) {
@@ -150,7 +168,7 @@ export class PolicyRunner {
     const errors: PolicyError[] = [];
     const over = (): boolean => signal.aborted || this.#commits.fenced || errors.length > 0;
     await inLanes(lanesOf(records), concurrency, over, async (record) => {
-      const error = await this.#handle(record, signal);
+      const error = await this.#handler.handle(record, signal);
       if (error) errors.push(error);
       return error === null;
     });
@@ -163,36 +181,17 @@ export class PolicyRunner {
     else await this.#clearError();
   }
 
-  /** Handles one event, again and again while it must; returns what is to halt the policy. */
-  async #handle(record: LogRecord, signal: AbortSignal): Promise<PolicyError | null> {
-    const { plan, retries } = this.context;
-    const backoff = new Backoff(RETRY_WAITS);
-    this.#handling.add(record);
-    try {
-      for (let failures = 0; ;) {
-        try {
-          const ignored = await handleEvent(record, this.context);
-          this.#handled(record, ignored);
-          return null;
-        } catch (error) {
-          if (signal.aborted || this.#commits.fenced) return null;
-          if (passes(error)) this.#warn(`${placeOf(record)}: ${messageOf(error)}`, backoff.attempts);
-          else if (error instanceof Refusal || (failures += 1) > retries)
-            return eventError(plan.label, record, error, new Date());
-          await backoff.wait(signal);
-        }
-      }
-    } finally {
-      this.#handling.delete(record);
-    }
+  /** Between two batches: what was asked for dead letters is done by the owner alone. */
+  async #settleLetters(): Promise<void> {
+    if (this.#letters.parked.open === 0 || Date.now() - this.#lettersAt < LETTERS_MS) return;
+    const { store, parked, owner } = this.#letters;
+    await settleRequests(store, parked, new PolicyLaneOwner(this.context, owner, this.#owned));
+    this.#lettersAt = Date.now();
   }
 
-  #handled(record: LogRecord, ignored: readonly Refusal[]): void {
-    const { logger, plan } = this.context;
-    for (const refusal of ignored) logger.log(`${plan.label}: ${placeOf(record)}: ${refusal.message}`);
-    if (ignored.length > 0) this.#commits.countRefused(record, ignored.length);
-    this.#owned.close(record);
-    this.#commits.soon();
+  #drop(keys: readonly PartitionKey[]): void {
+    this.#owned.drop(keys);
+    this.#letters.parked.drop(keys);
   }
 
   /** Called inside `poll`; waits for the database rather than giving up the partitions. */
@@ -201,8 +200,9 @@ export class PolicyRunner {
     for (;;) {
       try {
         const claims = await this.context.progress.claim(this.name, keys);
-        this.#owned.take(claims);
+        await this.#letters.load(keys);
         this.#stored = (await this.context.progress.get(this.name))?.error ?? null;
+        this.#owned.take(claims);
         return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
       } catch (error) {
         if (signal.aborted || isFinal(error)) throw error;
@@ -216,7 +216,8 @@ export class PolicyRunner {
   async #recover(member: GroupMember, signal: AbortSignal): Promise<void> {
     await member.poll({ maxRecords: 1, maxWaitMs: 0, signal });
     const claims = await this.context.progress.claim(this.name, member.assignment);
-    this.#owned.drop(this.#owned.keys);
+    this.#drop(this.#owned.keys);
+    await this.#letters.load(member.assignment);
     this.#owned.take(claims);
     this.#commits = this.#newCommits();
     for (const { topic, partition, nextOffset } of claims) member.seek(topicName(topic), partition, offset(nextOffset));
@@ -228,6 +229,7 @@ export class PolicyRunner {
       this.context,
       this.name,
       this.#owned,
+      this.#letters,
       this.#stopping.signal,
       (error, attempts) => this.#warn(messageOf(error), attempts),
       () => this.#wentOn(),
@@ -253,7 +255,8 @@ export class PolicyRunner {
   }
 
   #waitMs(): number {
-    return this.#owned.ahead ? Math.max(1, SKIPPED_MS - (Date.now() - this.#commits.committedAt)) : IDLE_WAIT_MS;
+    if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#commits.committedAt));
+    return this.#letters.parked.open > 0 ? LETTERS_MS : IDLE_WAIT_MS;
   }
 
   #skippedDue(): boolean {
@@ -283,15 +286,24 @@ export class PolicyRunner {
     this.#stored = null;
   }
 
+  /** Somebody got past what halted it, or asked for letters of which there are too many. */
   async #untilCleared(signal: AbortSignal): Promise<void> {
     await pause(HALTED_LOOK_MS, signal);
-    if (signal.aborted || (await this.context.progress.get(this.name))?.error) return;
-    this.#halted = null;
+    if (signal.aborted) return;
+    const error = (await this.context.progress.get(this.name))?.error ?? null;
+    const { store, owner } = this.#letters;
+    if (error?.code === TOO_MANY_LETTERS ? (await store.requested(owner)).length > 0 : error === null) this.#halted = null;
   }
 }
 
-/** Trying again would not help: the log is another one, or its begin is gone. */
-const FINAL = new Set(['KAPPA_UNKNOWN_PARTITION', 'KAPPA_LOG_CHANGED', 'KAPPA_LOG_TRUNCATED', 'KAPPA_UNKNOWN_TOPIC']);
+/** Trying again would not help: the log is another one, its begin is gone, or a letter cannot be kept. */
+const FINAL = new Set([
+  'KAPPA_UNKNOWN_PARTITION',
+  'KAPPA_LOG_CHANGED',
+  'KAPPA_LOG_TRUNCATED',
+  'KAPPA_UNKNOWN_TOPIC',
+  'KAPPA_DEAD_LETTER_UNWRITABLE',
+]);
 
 function isFinal(error: unknown): boolean {
   return error instanceof KappaError && FINAL.has(error.code);

@@ -3,6 +3,8 @@ import type { Database } from '../../../database/database.js';
 import type { ProgressMove } from '../../../database/partition-progress.js';
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import type { PolicyProgress } from '../policy-progress.js';
+import { passes } from './handle-event.js';
+import type { BatchLetters, PolicyLetters } from './policy-letters.js';
 import type { OwnedPartitions } from './owned-partitions.js';
 
 /** Carries a lost compare-and-set out of its transaction. */
@@ -14,6 +16,7 @@ class Fenced extends Error {}
  */
 export class ProgressCommits {
   readonly #refused = new Map<PartitionKey, number>();
+  #letters: BatchLetters;
   #running: Promise<void> | null = null;
   #fenced = false;
   #failure: { readonly error: unknown } | null = null;
@@ -23,12 +26,20 @@ export class ProgressCommits {
     private readonly context: { readonly database: Pick<Database, 'transaction'>; readonly progress: PolicyProgress },
     private readonly policy: string,
     private readonly owned: OwnedPartitions,
+    private readonly allLetters: PolicyLetters,
     private readonly signal: AbortSignal,
     /** Told of an outage that is waited out. */
     private readonly away: (error: unknown, attempts: number) => void,
     /** Told what was committed. */
     private readonly committed: (moves: readonly ProgressMove[]) => void,
-  ) {}
+  ) {
+    this.#letters = allLetters.begin();
+  }
+
+  /** What is set aside of the batch under way. */
+  get letters(): BatchLetters {
+    return this.#letters;
+  }
 
   /** A later owner has a partition: what this one handles is dropped. */
   get fenced(): boolean {
@@ -65,6 +76,9 @@ export class ProgressCommits {
     const failure = this.#failure;
     this.#failure = null;
     if (failure) throw failure.error;
+    if (this.#fenced) return;
+    this.#letters.end();
+    this.#letters = this.allLetters.begin();
   }
 
   async #run(): Promise<void> {
@@ -76,7 +90,7 @@ export class ProgressCommits {
         backoff.reset();
       } catch (error) {
         if (error instanceof Fenced) this.#fenced = true;
-        else if (this.signal.aborted) throw error;
+        else if (this.signal.aborted || !passes(error)) throw error;
         else {
           this.away(error, backoff.attempts);
           await backoff.wait(this.signal);
@@ -88,10 +102,13 @@ export class ProgressCommits {
   async #commit(moves: readonly ProgressMove[]): Promise<void> {
     const { database, progress } = this.context;
     const refused = new Map(this.#refused);
-    await database.transaction(async (on) => {
+    const asides = this.#letters.due(moves);
+    const open = await database.transaction(async (on) => {
       if (!(await progress.advance(on, this.policy, moves))) throw new Fenced();
       if (refused.size > 0) await progress.countRefused(on, this.policy, refused);
+      return this.#letters.write(on, asides);
     });
+    this.#letters.committed(asides, open);
     for (const [key, count] of refused) {
       const left = (this.#refused.get(key) ?? 0) - count;
       if (left > 0) this.#refused.set(key, left);
