@@ -19,6 +19,7 @@ export const suites = [
   { name: 'database', folders: ['database'], budgetSeconds: 15, workers: 2 },
   { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 25, workers: 2 },
   { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 25, workers: 2 },
+  { name: 'policies', folders: ['policies', 'modules/policies'], budgetSeconds: 20, workers: 2 },
   { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 40, workers: 2 },
   { name: 'serving', folders: ['serving', 'kappa', 'modules/serving', 'modules/kappa'], budgetSeconds: 20, workers: 2 },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
