@@ -192,7 +192,7 @@ describe('a policy', () => {
   it('shares its partitions with any number of processes, and each event has one answer', async () => {
     const workers = await Promise.all([startPolicy(sendReceipts), startPolicy(sendReceipts), start()]);
     const ids = Array.from({ length: 20 }, (_, n) => `f${n}`);
-    await Promise.all(ids.map((id) => pay(workers[2] as KappaRuntime, id, 1, 2)));
+    await Promise.all(ids.map((id) => pay(workers[2], id, 1, 2)));
     const third = await startPolicy(sendReceipts);
     await Promise.all(ids.map((id) => pay(third, id, 3)));
     await handled(third);

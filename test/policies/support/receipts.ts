@@ -9,7 +9,7 @@ import {
   type PolicyDefinition,
   type PolicyStatus,
   type Recorded,
-} from 'nest-kappa';
+} from '../../../src/index.js';
 import { partitionKey, type PartitionKey } from '../../../src/kernel/position.js';
 import type { LogRecord } from '../../../src/kernel/record.js';
 import type { KappaTest } from '../../../src/testing/start-kappa-test.js';

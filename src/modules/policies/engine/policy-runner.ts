@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Backoff, pause } from '../../../database/backoff.js';
 import type { Database } from '../../../database/database.js';
 import type { DeadLetterOptions } from '../../../database/dead-letters/letter-policy.js';
@@ -61,6 +62,8 @@ export class PolicyRunner {
   #done: Promise<unknown> | null = null;
 
   constructor(private readonly context: PolicyRunnerContext) {
+    // Each event that waits listens to it.
+    setMaxListeners(context.plan.definition.concurrency + 10, this.#stopping.signal);
     this.#letters = new PolicyLetters(context);
     this.#commits = this.#newCommits();
     this.#handler = new EventHandler(context, {
