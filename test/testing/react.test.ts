@@ -1,22 +1,34 @@
 import { AssertionError } from 'node:assert';
 import { describe, expect, it } from 'vitest';
-import { policy } from 'nest-kappa';
+import { event, policy, topic, type } from 'nest-kappa';
 import { react, recorded } from 'nest-kappa/testing';
-import {
-  FineCreated,
-  fines,
-  OrderPlaced,
-  PaymentReceived,
-  ReceivePayment,
-  SendReceiptsHandlers,
-  Tariffs,
-} from '../types/ok.js';
+import { ReceiptPolicy } from '../policies/support/receipt-policy.js';
+import { PaymentReceived as Payment, SendReceipt } from '../policies/support/receipts.js';
+
+const FineCreated = event('fine.created', type<{ amount: string }>());
+const PaymentReceived = event('payment.received', type<{ amount: string }>());
+const OrderPlaced = event('order.placed', type<{ amount: string }>());
+const fines = topic('fines', { events: [FineCreated, PaymentReceived] });
+
+class ReceivePayment {
+  constructor(readonly fineId: string) {}
+}
+
+class Tariffs {
+  of(_fineId: string): Promise<string> {
+    return Promise.resolve('1.00');
+  }
+}
 
 const Penalties = policy({ name: 'penalties', from: [fines] });
-const penalties = Penalties.on(PaymentReceived, (event) => [new ReceivePayment(event.data.amount)]).on(
+const penalties = Penalties.on(PaymentReceived, (e) => [new ReceivePayment(e.data.amount)]).on(
   FineCreated,
-  async (event, inject) => {
-    const tariff = await inject(Tariffs).of(event.stream.id);
+  async (e, inject) => {
+    const found = await inject(Tariffs).of(e.stream.id);
+    return found === '0' ? [] : { command: new ReceivePayment(found), options: { tenant: 'acme' } };
+  },
+);
+const tariff = await inject(Tariffs).of(event.stream.id);
     return tariff === '0' ? [] : { command: new ReceivePayment(tariff), options: { tenant: 'acme' } };
   },
 );
@@ -66,7 +78,7 @@ describe('react', () => {
   });
 
   it('takes a decorated class', async () => {
-    await react(SendReceiptsHandlers, PaymentReceived({ amount: '5' })).then(new ReceivePayment('5 function'));
+    await react(ReceiptPolicy, Payment({ cents: 5 })).then(new SendReceipt('stream-1', 'from a class: 5'));
   });
 
   it('refuses an event of another topic, a class in place of a command, and to be awaited itself', async () => {
@@ -75,11 +87,12 @@ describe('react', () => {
     });
     const reacted = react(penalties, PaymentReceived({ amount: '5' }));
     expect(() => reacted.then(ReceivePayment)).toThrow(/KAPPA_NOT_A_COMMAND/);
-    await expect((async () => reacted)()).rejects.toMatchObject({ code: 'KAPPA_NOT_A_COMMAND' });
+    // What `await reacted` comes to.
+    await expect(Promise.resolve(reacted)).rejects.toMatchObject({ code: 'KAPPA_NOT_A_COMMAND' });
   });
 
   it('tells an answer that is no command', async () => {
-    const wrong = Penalties.on(PaymentReceived, (() => 'a text') as () => null);
+    const wrong = Penalties.on(PaymentReceived, (() => 'a text') as never as () => null);
     await expect(react(wrong, PaymentReceived({ amount: '5' })).thenNothing()).rejects.toMatchObject({
       code: 'KAPPA_BAD_REACTION',
     });
