@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from './command-context.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
 import { addProjectionCommands } from './commands/projections.js';
@@ -22,6 +23,7 @@ const GROUPS: readonly AddCommands[] = [
   addStreamCommands,
   addEventCommands,
   addProjectionCommands,
+  addDeadLetterCommands,
   addDatabaseCommands,
 ];
 

@@ -13,7 +13,10 @@ import type { KappaConfig } from '../modules/kappa/kappa-options.js';
 import { kappaMigrations } from '../modules/kappa/migrations.js';
 import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-check.js';
 import { StopStack } from '../modules/kappa/stop-stack.js';
+import type { DeadLetters } from '../modules/operations/dead-letters/dead-letters.js';
+import { LetterDesk } from '../modules/operations/dead-letters/letter-desk.js';
 import { BuildStore } from '../modules/projections/build-store.js';
+import { BuildOwners } from '../modules/projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../modules/projections/operations.js';
 import { ProgressSignal } from '../modules/projections/runner/progress-signal.js';
 import { Operations } from '../modules/projections/supervisor/operations.js';
@@ -42,6 +45,7 @@ export interface Session {
   readonly migrator: Migrator;
   readonly log: EventLog;
   readonly operations: ProjectionOperations;
+  readonly deadLetters: DeadLetters;
   close(): Promise<void>;
 }
 
@@ -99,7 +103,9 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
-  const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });
+  const context = { ...parts, ...options.projections, projections: definitions.projections };
+  const operations = new Operations(context);
+  const deadLetters = new LetterDesk({ ...parts, owners: [new BuildOwners(context)] });
   const embedded = named.url === null;
   const place = embedded ? `${whereOf(url)} in ${path.resolve(named.dataDir)}` : whereOf(url);
   return {
@@ -112,6 +118,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     migrator,
     log,
     operations,
+    deadLetters,
     close: () => stops.run(),
   };
 }

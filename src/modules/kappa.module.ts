@@ -12,6 +12,7 @@ import { Commands } from './aggregates/command.js';
 import { KappaFeature, KappaHost, KappaSettings } from './kappa/kappa-host.js';
 import type { KappaDefinitions, KappaOptions } from './kappa/kappa-options.js';
 import { lateBound } from './kappa/late-bound.js';
+import { OperationsModule } from './operations/operations.module.js';
 import { ProjectionOperations } from './projections/operations.js';
 import { projectionDefinition, type ProjectionDefinition } from './projections/projection.js';
 import { readerToken } from './serving/inject-reader.js';
@@ -27,7 +28,7 @@ export interface KappaAsyncOptions {
 
 /** One of each in an application, whichever module imports it: Nest makes one instance of a static module. */
 @Module({
-  imports: [ServingModule],
+  imports: [ServingModule, OperationsModule],
   providers: [
     KappaHost,
     {
@@ -46,14 +47,14 @@ export interface KappaAsyncOptions {
       inject: [KappaHost],
     },
   ],
-  exports: [Commands, ProjectionOperations, Database, ServingModule],
+  exports: [Commands, ProjectionOperations, Database, ServingModule, OperationsModule],
 })
 class KappaHostModule {}
 
 /**
  * Event sourcing in a Nest application: `KappaModule.forRoot()` once, in the AppModule; `KappaModule.forFeature({ aggregates,
- * projections })` in each module that declares some. Both give `Commands`, `ProjectionOperations` and `Database`; forFeature
- * gives the readers of its projections (`@InjectReader(Fines)`).
+ * projections })` in each module that declares some. Both give `Commands`, `ProjectionOperations`, `DeadLetters` and `Database`;
+ * forFeature gives the readers of its projections (`@InjectReader(Fines)`).
  *
  * Call `app.enableShutdownHooks()`, so that a signal ends the work in order: engines finish their batch, commands under way end,
  * then connections close.

@@ -10,6 +10,7 @@ import {
 import { ModuleRef } from '@nestjs/core';
 import { KappaError } from '../../kernel/errors.js';
 import type { Class } from '../../kernel/types.js';
+import { LateDeadLetters } from '../operations/dead-letters/late-dead-letters.js';
 import { Readers } from '../serving/readers.js';
 import type { KappaDefinitions, KappaOptions } from './kappa-options.js';
 import { KappaRuntime } from './kappa-runtime.js';
@@ -37,6 +38,7 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplic
   constructor(
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(Readers) private readonly readers: Readers,
+    @Inject(LateDeadLetters) private readonly deadLetters: LateDeadLetters,
   ) {}
 
   /** @throws KAPPA_NOT_STARTED */
@@ -57,6 +59,7 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplic
       await runtime.start({ engines: false });
       this.#runtime = runtime;
       this.readers.connect(runtime);
+      this.deadLetters.connect(runtime);
     } catch (error) {
       throw withoutStack(error);
     }

@@ -9,7 +9,10 @@ import { PostgresLog } from '../../log/postgres/postgres-log.js';
 import type { Inject } from '../aggregates/aggregate.js';
 import { CommandExecutor } from '../aggregates/command-executor.js';
 import { Commands } from '../aggregates/command.js';
+import { LetterDesk } from '../operations/dead-letters/letter-desk.js';
+import type { DeadLetters } from '../operations/dead-letters/dead-letters.js';
 import { BuildStore } from '../projections/build-store.js';
+import { BuildOwners } from '../projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
 import { Operations } from '../projections/supervisor/operations.js';
@@ -40,6 +43,7 @@ interface Opened {
   readonly log: EventLog;
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
+  readonly deadLetters: DeadLetters;
   readonly engine: ProjectionEngine;
   readonly watch: ProgressWatch;
 }
@@ -77,6 +81,10 @@ export class KappaRuntime implements ReaderSource {
 
   get operations(): ProjectionOperations {
     return this.#parts.operations;
+  }
+
+  get deadLetters(): DeadLetters {
+    return this.#parts.deadLetters;
   }
 
   get servesRest(): boolean {
@@ -171,8 +179,11 @@ export class KappaRuntime implements ReaderSource {
       application: options.name,
       ...projections,
     });
-    const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
-    return { database, log, commands: options.run.commands ? executor : new NoCommands(), operations, engine, watch };
+    const helped = { ...context, ...projections, projections: definitions.projections };
+    const operations = new Operations(helped);
+    const deadLetters = new LetterDesk({ database, log, codec: jsonCodec, owners: [new BuildOwners(helped)] });
+    const commands = options.run.commands ? executor : new NoCommands();
+    return { database, log, commands, operations, deadLetters, engine, watch };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {

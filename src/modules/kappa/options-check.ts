@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { letterOptions, type ResolvedDeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
@@ -26,6 +27,7 @@ export interface ResolvedOptions {
     readonly rebuildMemoryMb: number;
     readonly standbyHours: number;
     readonly onChangedCode: 'rebuild' | 'warn';
+    readonly deadLetters: ResolvedDeadLetterOptions;
   };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
   readonly definitions: ResolvedDefinitions;
@@ -51,7 +53,12 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
   },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: { commands: flag, projections: flag, rest: flag },
-  projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
+  projections: {
+    rebuildMemoryMb: whole(1, 1_048_576),
+    standbyHours: atLeast(0),
+    onChangedCode: oneOf('rebuild', 'warn'),
+    deadLetters: each({ retries: whole(0, 1_000), halt: flag, maxLetters: whole(0, 1_000_000) }),
+  },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
 };
 
@@ -84,6 +91,7 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
       rebuildMemoryMb: options.projections?.rebuildMemoryMb ?? 256,
       standbyHours: options.projections?.standbyHours ?? 24,
       onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
+      deadLetters: letterOptions(options.projections?.deadLetters),
     },
     commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },
     definitions,
@@ -230,6 +238,20 @@ function flag(value: unknown): string | null {
 
 function oneOf(...allowed: readonly string[]): Check {
   return (value) => (allowed.some((one) => one === value) ? null : `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
+}
+
+/** An object in which every value that is given is right. */
+function each(checks: Readonly<Record<string, Check>>): Check {
+  return (value) => {
+    if (!isObject(value)) return `must be an object with ${Object.keys(checks).join(', ')}`;
+    for (const [name, one] of Object.entries(value)) {
+      const check = checks[name];
+      if (!check) return `${name} is unknown there${didYouMean(name, Object.keys(checks))}`;
+      const wrong = one === undefined ? null : check(one);
+      if (wrong !== null) return `${name} ${wrong}`;
+    }
+    return null;
+  };
 }
 
 function whole(from: number, to: number): Check {
