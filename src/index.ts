@@ -108,6 +108,28 @@ export { Health } from './modules/operations/health/health.js';
 export type { LiveReport, ReadyReport } from './modules/operations/health/health.js';
 export { KappaHealthModule } from './modules/operations/health/kappa-health.module.js';
 export type { KappaHealthOptions } from './modules/operations/health/kappa-health.module.js';
+export { DeadLetters } from './modules/operations/dead-letters/dead-letters.js';
+export type {
+  DeadLetterDetails,
+  DeadLetterInfo,
+  DeadLetterPage,
+  LetterOutcome,
+  ListDeadLetters,
+  SettleOptions,
+  WhichLetters,
+} from './modules/operations/dead-letters/dead-letters.js';
+export { KappaDeadLettersModule } from './modules/operations/dead-letters/kappa-dead-letters.module.js';
+export type { KappaDeadLettersOptions } from './modules/operations/dead-letters/kappa-dead-letters.module.js';
+export type {
+  DeadLetter,
+  LetterCounts,
+  LetterPlace,
+  LetterReason,
+  LetterRequest,
+  LetterState,
+} from './database/dead-letters/dead-letter.js';
+export type { ListedLetter } from './database/dead-letters/dead-letter-store.js';
+export type { DeadLetterOptions } from './database/dead-letters/letter-policy.js';
 
 export { Database } from './database/database.js';
 export type { Connection, DatabaseOptions, Queryable, Statement } from './database/database.js';

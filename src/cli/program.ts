@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { CommandContext, GlobalFlags } from './command-context.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDatabaseCommands } from './commands/database.js';
 import { addEventCommands } from './commands/events.js';
 import { addPolicyCommands } from './commands/policies.js';
@@ -24,6 +25,7 @@ const GROUPS: readonly AddCommands[] = [
   addEventCommands,
   addProjectionCommands,
   addPolicyCommands,
+  addDeadLetterCommands,
   addDatabaseCommands,
 ];
 

@@ -14,9 +14,13 @@ import type { KappaConfig } from '../modules/kappa/kappa-options.js';
 import { kappaMigrations } from '../modules/kappa/migrations.js';
 import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-check.js';
 import { StopStack } from '../modules/kappa/stop-stack.js';
+import type { DeadLetters } from '../modules/operations/dead-letters/dead-letters.js';
+import { LetterDesk } from '../modules/operations/dead-letters/letter-desk.js';
 import { BuildStore } from '../modules/projections/build-store.js';
+import { BuildOwners } from '../modules/projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../modules/projections/operations.js';
 import type { PolicyOperations } from '../modules/policies/operations.js';
+import { PolicyOwners } from '../modules/policies/policy-owners.js';
 import { PolicyStatusReader } from '../modules/policies/policy-status.js';
 import { PolicyStore } from '../modules/policies/policy-store.js';
 import { ProgressSignal } from '../modules/projections/runner/progress-signal.js';
@@ -47,6 +51,7 @@ export interface Session {
   readonly log: EventLog;
   readonly operations: ProjectionOperations;
   readonly policies: PolicyOperations;
+  readonly deadLetters: DeadLetters;
   close(): Promise<void>;
 }
 
@@ -104,7 +109,10 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     for (const { name, partitions, retention } of definitions.topics) await log.createTopic({ name, partitions, retention });
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
-  const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });
+  const context = { ...parts, ...options.projections, projections: definitions.projections };
+  const operations = new Operations(context);
+  const policyProgress = new PolicyStore(database);
+  const deadLetters = new LetterDesk({ ...parts, owners: [new BuildOwners(context), new PolicyOwners(policyProgress)] });
   const embedded = named.url === null;
   const place = embedded ? `${whereOf(url)} in ${path.resolve(named.dataDir)}` : whereOf(url);
   return {
@@ -117,7 +125,8 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     migrator,
     log,
     operations,
-    policies: new PolicyStatusReader(log, new PolicyStore(database), new DeadLetterStore(database), definitions.policies),
+    deadLetters,
+    policies: new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies),
     close: () => stops.run(),
   };
 }

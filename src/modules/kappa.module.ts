@@ -60,7 +60,7 @@ class KappaHostModule {}
 /**
  * Event sourcing in a Nest application: `KappaModule.forRoot()` once, in the AppModule; `KappaModule.forFeature({ aggregates,
  * projections, policies })` in each module that declares some. Both give `Commands`, `ProjectionOperations`, `PolicyOperations`,
- * `Health` and `Database`; forFeature gives the readers of its projections (`@InjectReader(Fines)`).
+ * `DeadLetters`, `Health` and `Database`; forFeature gives the readers of its projections (`@InjectReader(Fines)`).
  *
  * Call `app.enableShutdownHooks()`, so that a signal ends the work in order: engines finish their batch, commands under way end,
  * then connections close.

@@ -55,7 +55,12 @@ describe('options', () => {
       },
       log: { maxRecordBytes: 921_600 },
       run: { commands: true, projections: true, rest: true },
-      projections: { rebuildMemoryMb: 256, standbyHours: 24, onChangedCode: 'rebuild' },
+      projections: {
+        rebuildMemoryMb: 256,
+        standbyHours: 24,
+        onChangedCode: 'rebuild',
+        deadLetters: { retries: 3, halt: false, maxLetters: 1_000 },
+      },
       commands: { stateCacheSize: 10_000, retries: 10 },
     });
     expect(options.definitions.topics.map(({ name }) => name)).toEqual(['accounts']);
@@ -69,7 +74,7 @@ describe('options', () => {
         url: 'x',
         database: { urll: 'x', poolSize: 0, migrate: 'never', schema: '' },
         run: { comands: true },
-        projections: { rebuildMemoryMb: '1' },
+        projections: { rebuildMemoryMb: '1', deadLetters: { retrys: 1 } },
         commands: [],
       },
       aggregate: [],
@@ -84,6 +89,7 @@ describe('options', () => {
       'database.schema is ""; must be an SQL name of 1 to 63 bytes',
       'run.comands is unknown; did you mean commands?',
       'projections.rebuildMemoryMb is "1"; must be a whole number from 1 to 1048576',
+      'projections.deadLetters is {"retrys":1}; retrys is unknown there; did you mean retries?',
       'commands is []; must be an object with stateCacheSize, retries',
     ]);
   });

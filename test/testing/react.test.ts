@@ -28,10 +28,6 @@ const penalties = Penalties.on(PaymentReceived, (e) => [new ReceivePayment(e.dat
     return found === '0' ? [] : { command: new ReceivePayment(found), options: { tenant: 'acme' } };
   },
 );
-const tariff = await inject(Tariffs).of(event.stream.id);
-    return tariff === '0' ? [] : { command: new ReceivePayment(tariff), options: { tenant: 'acme' } };
-  },
-);
 const tariff = (value: string) => new Map([[Tariffs, { of: () => Promise.resolve(value) }]]);
 
 describe('react', () => {

@@ -65,6 +65,8 @@ export const finesV1 = Fines.on(FineCreated, (row, e) => ({ id: e.stream.id, amo
   .on(PaymentReceived, { key: (e) => ({ id: e.stream.id }) }, (row, e) => row && { ...row, paid: e.data.amount })
   .on(PaymentReceived, { key: (e) => [{ id: e.data.amount }, { id: e.stream.id }] }, () => null);
 
+export const Ledger = projection({ name: 'ledger', version: 1, from: [fines], table: FineRow, deadLetters: { halt: true } });
+
 /** The same with decorators: a handler may take fewer parameters and return less than it could. */
 @Fine.Decider()
 export class FineDecider {

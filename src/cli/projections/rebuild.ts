@@ -87,7 +87,7 @@ function summary(steps: readonly RebuildProgress[], seconds: number, handedOver:
       if (handedOver)
         return `${label} is handed over to the running application; \`npx nest-kappa projections status ${step.projection}\` shows how far it is.`;
       const rows = step.rows === null ? '' : `, ${count(step.rows)} rows`;
-      return `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
+      return `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows}${step.letters === 0 ? '' : out.color.red(`, ${count(step.letters)} aside`)} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
     })
     .join('\n');
 }

@@ -1,8 +1,10 @@
+import { openOf } from '../../database/dead-letters/dead-letter.js';
 import { buildLabel } from '../../modules/projections/build.js';
 import type { SwapResult, VerifyResult } from '../../modules/projections/operations.js';
 import type { CommandContext } from '../command-context.js';
 import { count } from '../format.js';
 import type { Output } from '../output.js';
+import { lettersText } from './look.js';
 import { checkNames } from '../projection-names.js';
 import type { Session } from '../session.js';
 import { wholeNumber } from '../wrong-usage.js';
@@ -16,6 +18,7 @@ export interface SwapFlags {
   readonly version?: string;
   readonly build?: string;
   readonly verify?: boolean;
+  readonly withDeadLetters?: boolean;
 }
 
 export interface RollbackFlags {
@@ -45,6 +48,7 @@ export async function swapProjections(context: CommandContext, names: readonly s
     ...buildOption(flags.build),
     ...(flags.version === undefined ? {} : { version: wholeNumber('--version', flags.version) }),
     ...(flags.verify ? { verify: true } : {}),
+    ...(flags.withDeadLetters ? { withDeadLetters: true } : {}),
   };
   const session = await ready(context, names);
   const swapped = await session.operations.swap(names, options);
@@ -74,9 +78,9 @@ async function ready(context: CommandContext, names: readonly string[]): Promise
 
 function swapText(results: readonly SwapResult[], out: Output): string {
   return results
-    .map(({ projection, from, to, lockedMs }) => {
+    .map(({ projection, from, to, lockedMs, letters }) => {
       const before = from === null ? 'nothing' : `v${from.version} build ${from.number}`;
-      return `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}`;
+      return `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}${openOf(letters) === 0 ? '' : `  ${lettersText(letters, out)} aside`}`;
     })
     .join('\n');
 }
@@ -91,6 +95,10 @@ function verifyText(result: VerifyResult, out: Output): string {
       ['added', count(result.added)],
       ['removed', count(result.removed)],
       ['changed', count(result.changed)],
+      [
+        'letters',
+        `${lettersText(result.lettersLive, out)} live, ${lettersText(result.lettersCandidate, out)} in the candidate`,
+      ],
     ]),
     ...result.samples.map(
       (sample) => `  ${sample.key}\n    live       ${rowText(sample.live)}\n    candidate  ${rowText(sample.candidate)}`,

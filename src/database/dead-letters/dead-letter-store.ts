@@ -38,6 +38,9 @@ export interface ListLetters {
   readonly limit: number;
 }
 
+/** A letter with how many records wait behind it. */
+export type ListedLetter = DeadLetter & { readonly followers: number };
+
 const MOST_MESSAGE = 8_000;
 const MOST_STACK = 32_000;
 
@@ -138,29 +141,20 @@ export class DeadLetterStore {
     return rows.map(letterOf);
   }
 
-  async get(ids: readonly number[]): Promise<readonly DeadLetter[]> {
-    const { rows } = await this.database.query<LetterRow>(this.#sql.get, [ids]);
-    return rows.map(letterOf);
+  async get(ids: readonly number[]): Promise<readonly ListedLetter[]> {
+    const { rows } = await this.database.query<ListedRow>(this.#sql.get, [ids]);
+    return rows.map(listed);
   }
 
-  async list({ owners, states, after = 0, limit }: ListLetters): Promise<readonly DeadLetter[]> {
-    const { rows } = await this.database.query<LetterRow>(this.#sql.list, [owners ?? null, states, after, limit]);
-    return rows.map(letterOf);
+  async list({ owners, states, after = 0, limit }: ListLetters): Promise<readonly ListedLetter[]> {
+    const { rows } = await this.database.query<ListedRow>(this.#sql.list, [owners ?? null, states, after, limit]);
+    return rows.map(listed);
   }
 
   /** The letter that a follower waits for. */
   async aheadOf({ owner, topic, partition, key, offset }: DeadLetter): Promise<DeadLetter | null> {
     const { rows } = await this.database.query<LetterRow>(this.#sql.ahead, [owner, topic, partition, key, offset]);
     return rows[0] ? letterOf(rows[0]) : null;
-  }
-
-  /** How many wait behind it. */
-  async behind(letter: DeadLetter, lane: Lane): Promise<number> {
-    const { rows } = await this.database.query<{ followers: number }>(this.#sql.behind, [
-      ...laneValues(letter.owner, lane),
-      letter.offset,
-    ]);
-    return rows[0]?.followers ?? 0;
   }
 
   /** By owner; owners of none are left out. Of all owners when none is named. */
@@ -187,6 +181,12 @@ export class DeadLetterStore {
   async forget(on: Queryable, owner: string): Promise<void> {
     await on.query(this.#sql.forget, [owner]);
   }
+}
+
+type ListedRow = LetterRow & { readonly followers: number };
+
+function listed(row: ListedRow): ListedLetter {
+  return { ...letterOf(row), followers: row.followers };
 }
 
 function laneValues(owner: string, { topic, partition, key, offset }: Lane): readonly unknown[] {

@@ -51,10 +51,10 @@ export function letterStatements(letters: string) {
       where l.id = any($1::bigint[]) and l.state = 'letter'
       returning ${LETTER_COLUMNS}`,
 
-    get: `select ${LETTER_COLUMNS} from ${letters} l where l.id = any($1::bigint[]) order by l.id`,
+    get: `select ${LETTER_COLUMNS}, ${followers(letters)} from ${letters} l where l.id = any($1::bigint[]) order by l.id`,
 
     list: `
-      select ${LETTER_COLUMNS} from ${letters} l
+      select ${LETTER_COLUMNS}, ${followers(letters)} from ${letters} l
       where ($1::text[] is null or l.owner = any($1)) and l.state = any($2::text[]) and l.id > $3
       order by l.id limit $4`,
 
@@ -62,8 +62,6 @@ export function letterStatements(letters: string) {
       select ${LETTER_COLUMNS} from ${letters} l
       where l.owner = $1 and l.topic = $2 and l.partition = $3 and l.key = $4 and l.log_offset < $5 and ${OPEN}
       order by l.log_offset limit 1`,
-
-    behind: `select count(*) as followers from ${letters} l where ${IN_LANE} and l.log_offset > $6`,
 
     counts: `
       select l.owner, count(*) filter (where l.state = 'letter') as letters, count(*) filter (where l.state = 'follower') as followers,
@@ -83,4 +81,13 @@ export function letterStatements(letters: string) {
 
     forget: `delete from ${letters} l where l.owner = $1 and l.state <> 'discarded'`,
   };
+}
+
+/** How many wait behind it. */
+function followers(letters: string): string {
+  return `(
+    select count(*) from ${letters} f
+    where f.owner = l.owner and f.topic = l.topic and f.partition = l.partition and f.key = l.key and f.log_offset > l.log_offset
+      and f.state in ('letter', 'follower') and l.state in ('letter', 'follower')
+  ) as followers`;
 }

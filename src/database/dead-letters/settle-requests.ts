@@ -54,7 +54,10 @@ async function settleLane(store: DeadLetterStore, parked: ParkedKeys, owner: Lan
   for (;;) {
     const waiting = await store.lane(owner.name, lane, CHUNK);
     const [first] = waiting;
-    if (!first) return parked.free(lane);
+    if (!first) {
+      parked.free(lane);
+      return;
+    }
     if (first.request === null) return;
     const done =
       first.request === 'discard'

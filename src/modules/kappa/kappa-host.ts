@@ -12,6 +12,7 @@ import { ModuleRef } from '@nestjs/core';
 import { KappaError } from '../../kernel/errors.js';
 import type { Class } from '../../kernel/types.js';
 import { ConnectedHealth } from '../operations/health/connected-health.js';
+import { LateDeadLetters } from '../operations/dead-letters/late-dead-letters.js';
 import { Readers } from '../serving/readers.js';
 import type { KappaDefinitions, KappaOptions } from './kappa-options.js';
 import { KappaRuntime } from './kappa-runtime.js';
@@ -41,6 +42,7 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnModule
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(Readers) private readonly readers: Readers,
     @Inject(ConnectedHealth) private readonly health: ConnectedHealth,
+    @Inject(LateDeadLetters) private readonly deadLetters: LateDeadLetters,
   ) {}
 
   /** @throws KAPPA_NOT_STARTED */
@@ -62,6 +64,7 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnModule
       this.#runtime = runtime;
       this.readers.connect(runtime);
       this.health.connect(runtime.health);
+      this.deadLetters.connect(runtime);
     } catch (error) {
       throw withoutStack(error);
     }

@@ -40,6 +40,8 @@ export interface KappaProjectionOptions {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default: `rebuild`, in production `warn`. */
   readonly onChangedCode?: 'rebuild' | 'warn';
+  /** What becomes of events that a handler cannot take in, where a projection does not say so itself. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 export interface KappaPolicyOptions {

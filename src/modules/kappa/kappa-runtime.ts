@@ -15,9 +15,13 @@ import type { Health } from '../operations/health/health.js';
 import { beginPolicies } from '../policies/begin-policies.js';
 import { PolicyEngine } from '../policies/engine/policy-engine.js';
 import type { PolicyOperations } from '../policies/operations.js';
+import { PolicyOwners } from '../policies/policy-owners.js';
 import { PolicyStatusReader } from '../policies/policy-status.js';
 import { PolicyStore } from '../policies/policy-store.js';
+import { LetterDesk } from '../operations/dead-letters/letter-desk.js';
+import type { DeadLetters } from '../operations/dead-letters/dead-letters.js';
 import { BuildStore } from '../projections/build-store.js';
+import { BuildOwners } from '../projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
 import { Operations } from '../projections/supervisor/operations.js';
@@ -50,6 +54,7 @@ interface Opened {
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
   readonly policies: PolicyOperations;
+  readonly deadLetters: DeadLetters;
   readonly engine: ProjectionEngine;
   readonly policyEngine: PolicyEngine;
   readonly health: HealthChecks;
@@ -94,6 +99,10 @@ export class KappaRuntime implements ReaderSource {
 
   get policies(): PolicyOperations {
     return this.#parts.policies;
+  }
+
+  get deadLetters(): DeadLetters {
+    return this.#parts.deadLetters;
   }
 
   get health(): Health {
@@ -217,7 +226,8 @@ export class KappaRuntime implements ReaderSource {
       application: options.name,
       ...projections,
     });
-    const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
+    const helped = { ...context, ...projections, projections: definitions.projections };
+    const operations = new Operations(helped);
     const policyEngine = new PolicyEngine({
       database,
       log,
@@ -230,11 +240,13 @@ export class KappaRuntime implements ReaderSource {
       ...options.policies,
     });
     const policies = new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies);
+    const owners = [new BuildOwners(helped), new PolicyOwners(policyProgress)];
+    const deadLetters = new LetterDesk({ database, log, codec: jsonCodec, owners });
     const health = new HealthChecks(readinessChecks({ database, log, projections: engine, policies: policyEngine }, options));
     this.#stops.add('health', () => health.stop());
     health.start();
     const commands = options.run.commands ? executor : new NoCommands();
-    return { database, log, commands, operations, policies, engine, policyEngine, health, watch };
+    return { database, log, commands, operations, policies, deadLetters, engine, policyEngine, health, watch };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { quoteIdentifier } from '../../database/identifiers.js';
 import { letterOptions, type ResolvedDeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
+import { quoteIdentifier } from '../../database/identifiers.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
@@ -32,6 +32,7 @@ export interface ResolvedOptions {
     readonly rebuildMemoryMb: number;
     readonly standbyHours: number;
     readonly onChangedCode: 'rebuild' | 'warn';
+    readonly deadLetters: ResolvedDeadLetterOptions;
   };
   readonly policies: { readonly deadLetters: ResolvedDeadLetterOptions };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
@@ -46,6 +47,8 @@ type Check = (value: unknown) => string | null;
 const RUNS = ['commands', 'projections', 'policies', 'rest'] as const;
 const DEFAULT_DATA_DIR = './.kappa';
 
+const lettersOf = each({ retries: whole(0, 1_000), halt: flag, maxLetters: whole(0, 1_000_000) });
+
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
   name: text,
   database: {
@@ -59,8 +62,12 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
   },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: { commands: flag, projections: flag, policies: flag, rest: flag },
-  projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
-  policies: { deadLetters: each({ retries: whole(0, 1_000), halt: flag, maxLetters: whole(0, 1_000_000) }) },
+  projections: {
+    rebuildMemoryMb: whole(1, 1_048_576),
+    standbyHours: atLeast(0),
+    onChangedCode: oneOf('rebuild', 'warn'),
+    deadLetters: lettersOf,
+  },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
   shutdownTimeoutMs: whole(0, 3_600_000),
 };
@@ -94,6 +101,7 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
       rebuildMemoryMb: options.projections?.rebuildMemoryMb ?? 256,
       standbyHours: options.projections?.standbyHours ?? 24,
       onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
+      deadLetters: letterOptions(options.projections?.deadLetters),
     },
     policies: { deadLetters: letterOptions(options.policies?.deadLetters) },
     commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },

@@ -331,6 +331,25 @@ describe('a failing event', () => {
     expect((await house.builds.active('accounts'))?.id).toBe(candidate.build.id);
   });
 
+  it('keeps a rebuild from swapping by itself in the same way, until it is settled', async () => {
+    let corrected = false;
+    await house.append(poisonedAccount);
+    const live = await house.newBuild(accountsV1);
+    await house.rebuild({ works: [live] });
+    await swapBuilds(house, [live.build]);
+    const wrong = (e: { readonly data: unknown }) => !corrected && (e.data as { cents?: number }).cents === POISON;
+    const candidate = await house.newBuild(poisoned(accountsV1, wrong), { swapWhenReady: true });
+    await expect(house.rebuild({ works: [candidate] })).rejects.toMatchObject({ code: 'KAPPA_MORE_DEAD_LETTERS' });
+    expect(await house.builds.get(candidate.build.id)).toMatchObject({ state: 'ready' });
+    corrected = true;
+    await ask(house, candidate, 'retry');
+    const runner = house.follow(candidate);
+    await house.waiting(candidate, 0);
+    await runner.stop();
+    await house.rebuild({ works: [candidate] });
+    expect((await house.builds.active('accounts'))?.id).toBe(candidate.build.id);
+  });
+
   it('of rows that several partitions share waits by its own key, and two processes end with the right sums', async () => {
     let corrected = false;
     const wrong = (e: { readonly data: unknown }) => !corrected && (e.data as { cents?: number }).cents === POISON;

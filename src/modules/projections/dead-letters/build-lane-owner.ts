@@ -1,10 +1,8 @@
 import type { Queryable } from '../../../database/database.js';
 import { type Lane, type LetterPlace } from '../../../database/dead-letters/dead-letter.js';
 import { settleRequests, type LaneOutcome, type LaneOwner } from '../../../database/dead-letters/settle-requests.js';
-import { LogTruncatedError } from '../../../kernel/errors.js';
-import { partitionKey } from '../../../kernel/position.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import type { EventLog } from '../../../log/event-log.js';
+import { readRecord } from '../../../log/read-record.js';
 import type { AdvanceOutcome } from '../build.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldGuarded, type BatchPart, type BuildWork } from '../runner/fold-batch.js';
@@ -69,23 +67,5 @@ class BuildLaneOwner implements LaneOwner {
     const { outcome, failure } = await applyUpToFailure(transact, [lane]);
     if (outcome !== 'advanced') return { done: false, failure: null };
     return { done: true, failure: failure && { record: failure.record, reason: letterReason(failure) } };
-  }
-}
-
-/** The record at a place of the log; null when it is there no more. */
-export async function readRecord(
-  log: Pick<EventLog, 'read'>,
-  { topic, partition, offset }: LetterPlace,
-): Promise<LogRecord | null> {
-  const key = partitionKey(topic, partition);
-  try {
-    for await (const { records } of log.read({ from: { [key]: offset }, to: { [key]: offset + 1 }, maxBatchRecords: 1 })) {
-      const found = records.find((record) => record.offset === offset);
-      if (found) return found;
-    }
-    return null;
-  } catch (error) {
-    if (error instanceof LogTruncatedError) return null;
-    throw error;
   }
 }

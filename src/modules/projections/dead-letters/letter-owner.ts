@@ -5,9 +5,3 @@ export const BUILD_OWNER = 'build';
 export function letterOwner(build: number): string {
   return `${BUILD_OWNER}:${build}`;
 }
-
-/** The id of the build; null for an owner of another kind. */
-export function buildOfOwner(owner: string): number | null {
-  const [kind, id] = owner.split(':');
-  return kind === BUILD_OWNER ? Number(id) : null;
-}

@@ -137,7 +137,7 @@ export class FoldPlan {
       await run.handle({ ...context, transaction }, event);
       await transaction.confirm();
     } catch (error) {
-      throw transaction.outageBehind(error) ?? new EventFailure(record, error);
+      throw transaction.blame(error, (cause) => new EventFailure(record, cause));
     }
   }
 

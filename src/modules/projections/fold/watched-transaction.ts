@@ -35,11 +35,18 @@ export class WatchedTransaction implements Queryable {
     });
   }
 
-  /** The outage that is the reason for an error of the handler; null when the handler or its event is at fault. */
-  outageBehind(error: unknown): unknown {
-    if (this.#failed && isOutage(this.#failed.error)) return this.#failed.error;
-    for (let cause = error; cause !== undefined && cause !== null; cause = cause instanceof Error ? cause.cause : null)
-      if (isOutage(cause)) return cause;
-    return null;
+  /** What is to be thrown for an error of the handler: the outage behind it where there is one, else what `otherwise` makes of it. */
+  blame(error: unknown, otherwise: (error: unknown) => Error): Error {
+    const outage = [this.#failed?.error, ...causesOf(error)].find(isOutage);
+    return outage instanceof Error ? outage : otherwise(error);
   }
+}
+
+function causesOf(error: unknown): readonly unknown[] {
+  const causes: unknown[] = [error];
+  for (let cause = error; cause instanceof Error && cause.cause !== undefined && causes.length < 10;) {
+    cause = cause.cause;
+    causes.push(cause);
+  }
+  return causes;
 }

@@ -174,7 +174,10 @@ async function findFailure(context: RunnerContext, job: RebuildJob, to: Position
     );
     if (outcome !== 'advanced' || signal.aborted) break;
     next.set(key, batch.next);
-    if (failure) return job.fail(buildError(failure, work.plan.label, new Date()));
+    if (failure) {
+      job.fail(buildError(failure, work.plan.label, new Date()));
+      return;
+    }
     if (letters.parked.open > before && covers(Object.fromEntries(next), scanned)) break;
   }
   // It is claimed again before the next pass, which goes on from what is committed now.

@@ -1,4 +1,3 @@
-import { KappaError } from '../../../kernel/errors.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
@@ -10,6 +9,7 @@ import { BuildLetters } from '../dead-letters/build-letters.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
 import { Backoff, pause } from '../../../database/backoff.js';
 import { recordsIn } from './batch-parts.js';
+import { codeOf, isFinal, messageOf } from './final-errors.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import type { RunnerContext } from './runner-context.js';
@@ -285,26 +285,4 @@ export class LiveRunner {
   get assignment(): readonly PartitionKey[] {
     return this.#member?.assignment ?? [];
   }
-}
-
-/** Trying again would not help: the build has ended, the log is another one, or its begin is gone. */
-const FINAL = new Set([
-  'KAPPA_BUILD_STATE',
-  'KAPPA_UNKNOWN_PARTITION',
-  'KAPPA_LOG_CHANGED',
-  'KAPPA_LOG_TRUNCATED',
-  'KAPPA_UNKNOWN_TOPIC',
-  'KAPPA_DEAD_LETTER_UNWRITABLE',
-]);
-
-function isFinal(error: unknown): boolean {
-  return FINAL.has(codeOf(error) ?? '');
-}
-
-function codeOf(error: unknown): string | null {
-  return error instanceof KappaError ? error.code : null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

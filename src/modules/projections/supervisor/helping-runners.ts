@@ -32,7 +32,8 @@ export async function withHelp<T>(
       if (!definition || !FOLLOWING.includes(build.state)) continue;
       // A process that runs the version may have other code of it, and then leaves alone what is still on its way.
       const onTheWay = build.state === 'catching-up' || build.state === 'ready';
-      if (!onTheWay && (running.get(versionKey(build)) ?? 0) > 0) continue;
+      // A build that has halted is followed by nobody, although its version runs.
+      if (!onTheWay && build.error === null && (running.get(versionKey(build)) ?? 0) > 0) continue;
       if (onTheWay && !isSameCode(build, fingerprintOf(definition, tableDefinition(definition)).code)) continue;
       const runner = new LiveRunner(context, buildWork(context.database.schema, build, definition, context.codec));
       runners.push(runner);
