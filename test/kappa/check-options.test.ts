@@ -133,10 +133,16 @@ describe('options', () => {
   });
 
   it('choose what a process does by code, else by KAPPA_RUN', () => {
-    expect(checkOptions({}, { KAPPA_RUN: 'commands, rest' }).run).toEqual({ commands: true, projections: false, rest: true });
+    expect(checkOptions({}, { KAPPA_RUN: 'commands, rest' }).run).toEqual({
+      commands: true,
+      projections: false,
+      policies: false,
+      rest: true,
+    });
     expect(checkOptions({ options: { run: { projections: true } } }, { KAPPA_RUN: 'commands' }).run).toEqual({
       commands: false,
       projections: true,
+      policies: false,
       rest: false,
     });
     expect(problemsOf({}, { KAPPA_RUN: 'projection' })).toEqual(['KAPPA_RUN=projection is unknown; did you mean projections?']);

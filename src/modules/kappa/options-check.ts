@@ -1,11 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { letterOptions, type ResolvedDeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
-import { quoteIdentifier } from '../../database/identifiers.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
 import { checkDefinitions, type ResolvedDefinitions } from './definitions-check.js';
 import type { KappaConfig, KappaDatabaseOptions, KappaOptions, KappaRunOptions } from './kappa-options.js';
+import {
+  atLeast,
+  each,
+  flag,
+  identifier,
+  isObject,
+  oneOf,
+  postgresUrl,
+  shown,
+  text,
+  whole,
+  type Check,
+} from './option-values.js';
 
 /** Options with every default filled in, and the definitions behind the lists; checked once, frozen. */
 export interface ResolvedOptions {
@@ -41,8 +53,6 @@ export interface ResolvedOptions {
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-/** Null when the value is right, else what it must be. */
-type Check = (value: unknown) => string | null;
 
 const RUNS = ['commands', 'projections', 'policies', 'rest'] as const;
 const DEFAULT_DATA_DIR = './.kappa';
@@ -241,69 +251,6 @@ function packageName(): string | null {
   } catch {
     return null;
   }
-}
-
-function text(value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== '' ? null : 'must be a text that is not empty';
-}
-
-function flag(value: unknown): string | null {
-  return typeof value === 'boolean' ? null : 'must be true or false';
-}
-
-/** An object in which every value that is given is right. */
-function each(checks: Readonly<Record<string, Check>>): Check {
-  return (value) => {
-    if (!isObject(value)) return `must be an object with ${Object.keys(checks).join(', ')}`;
-    for (const [name, one] of Object.entries(value)) {
-      const check = checks[name];
-      if (!check) return `${name} is unknown there${didYouMean(name, Object.keys(checks))}`;
-      const wrong = one === undefined ? null : check(one);
-      if (wrong !== null) return `${name} ${wrong}`;
-    }
-    return null;
-  };
-}
-
-function oneOf(...allowed: readonly string[]): Check {
-  return (value) => (allowed.some((one) => one === value) ? null : `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
-}
-
-function whole(from: number, to: number): Check {
-  return (value) =>
-    Number.isInteger(value) && Number(value) >= from && Number(value) <= to
-      ? null
-      : `must be a whole number from ${from} to ${to}`;
-}
-
-function atLeast(from: number): Check {
-  return (value) =>
-    typeof value === 'number' && Number.isFinite(value) && value >= from ? null : `must be a number from ${from}`;
-}
-
-function identifier(value: unknown): string | null {
-  try {
-    quoteIdentifier(String(value));
-    return typeof value === 'string' ? null : 'must be a text';
-  } catch {
-    return 'must be an SQL name of 1 to 63 bytes';
-  }
-}
-
-function postgresUrl(value: unknown): string | null {
-  const wanted = 'must be postgres://user:password@host:port/database';
-  if (typeof value !== 'string' || !URL.canParse(value)) return wanted;
-  return ['postgres:', 'postgresql:'].includes(new URL(value).protocol) ? null : wanted;
-}
-
-/** A value as a message shows it; long ones are cut. */
-function shown(value: unknown): string {
-  const plain = typeof value === 'function' ? `function ${value.name}` : (JSON.stringify(value) ?? String(value));
-  return plain.length > 60 ? `${plain.slice(0, 57)}…` : plain;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Freezes the options and their sections; definitions are the application's own objects and stay as they are. */
