@@ -234,7 +234,7 @@ export class Membership {
   }
 
   #fail(error: unknown): void {
-    this.#failure = isError(error, ERROR.inconsistentGroupProtocol) ? foreignGroup(this.options.group, error) : error;
+    this.#failure = explained(error, this.options);
     this.#rejoin = true;
     this.options.changed();
   }
@@ -269,10 +269,21 @@ export class Membership {
   }
 }
 
-function foreignGroup(group: string, cause: unknown): KappaError {
-  return new KappaError('KAPPA_FOREIGN_GROUP', `group ${group} has members of another kind`, {
-    facts: { group },
-    nextStep: 'Give this group another name, or stop the other consumers of it.',
-    cause,
-  });
+function explained(error: unknown, { group, sessionTimeoutMs }: MembershipOptions): unknown {
+  if (isError(error, ERROR.inconsistentGroupProtocol)) {
+    return new KappaError('KAPPA_FOREIGN_GROUP', `group ${group} has members of another kind`, {
+      facts: { group },
+      nextStep: 'Give this group another name, or stop the other consumers of it.',
+      cause: error,
+    });
+  }
+  if (isError(error, ERROR.invalidSessionTimeout)) {
+    return new KappaError('KAPPA_SESSION_TIMEOUT', `Kafka does not allow a session timeout of ${sessionTimeoutMs} ms`, {
+      facts: { group, sessionTimeoutMs },
+      nextStep:
+        'Choose sessionTimeoutMs of kafka(…) between group.min.session.timeout.ms and group.max.session.timeout.ms of the brokers.',
+      cause: error,
+    });
+  }
+  return error;
 }
