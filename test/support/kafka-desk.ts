@@ -29,13 +29,13 @@ export class KafkaDesk {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Stops what it has started, and says so when tests were skipped for want of brokers. */
+  /** Stops what it has started, and says so when tests did not run for want of brokers. */
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
     const started = await Promise.allSettled(this.#started.values());
     await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value.stop() : Promise.resolve())));
-    if (this.#missed !== null) process.stderr.write(`\nTESTS ON KAFKA WERE SKIPPED. ${this.#missed}\n`);
+    if (this.#missed !== null) process.stderr.write(`\nTESTS ON KAFKA DID NOT RUN. ${this.#missed}\n`);
   }
 
   async #answer(wanted: string): Promise<DeskAnswer> {

@@ -9,7 +9,7 @@ import { noKafka } from './kafka-errors.js';
 import type { KafkaSource, StartedKafka, StartKafkaOptions } from './started-kafka.js';
 
 const ALL: readonly KafkaSource[] = ['environment', 'docker', 'java'];
-const DEFAULT_TIMEOUT_MS = 60_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 
 /**
  * Real Kafka brokers: those of KAFKA_BROKERS, else in containers (a Docker engine and the package testcontainers), else as
@@ -18,7 +18,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  *
  * ```ts
  * const kafka = await startKafka({ brokers: 3 });
- * const app = kafka.brokers; // ['127.0.0.1:20411', …]
+ * const client = new Kafka({ brokers: [...kafka.brokers] });
  * await kafka.kill(0);
  * await kafka.restart(0);
  * await kafka.stop();

@@ -15,7 +15,7 @@ export interface StartedKafka {
   kill(broker: number): Promise<void>;
   /**
    * Starts a broker again with its port and data (after killing it, if it runs) and waits until it has caught up with the others.
-   * Where most of three are down, restart them at once: one alone has no majority to join.
+   * None may be paused meanwhile. Where most of three are down, restart them at once: one alone has no majority to join.
    * @throws KAPPA_KAFKA_START, KAPPA_KAFKA_NOT_OURS
    */
   restart(broker: number): Promise<void>;
@@ -48,6 +48,6 @@ export interface StartKafkaOptions {
    * at the end. Only where the brokers are processes of this machine (Java).
    */
   readonly dataDir?: string;
-  /** Default 60,000. The time for downloads (43 MB, once) is not counted. */
+  /** Default 120,000: a busy machine takes its time. That for downloads (43 MB, once) is not counted. */
   readonly timeoutMs?: number;
 }
