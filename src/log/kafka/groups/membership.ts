@@ -32,7 +32,7 @@ export class Membership {
   #member = '';
   #generation = -1;
   #lost = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
   #rejoin = true;
   #confirmedAt = performance.now();
   #joiningSince: number | null = null;
@@ -59,7 +59,7 @@ export class Membership {
   }
 
   /** What the member can do nothing about. */
-  get failure(): unknown {
+  get failure(): Error | null {
     return this.#failure;
   }
 
@@ -120,14 +120,20 @@ export class Membership {
       this.#wake = new AbortController();
       try {
         if (this.#rejoin) await this.#join();
-        else if (!this.options.isPolling()) return await this.#fallSilent();
-        else await this.#heartbeat();
+        else if (this.options.isPolling()) await this.#heartbeat();
+        else {
+          await this.#fallSilent();
+          return;
+        }
         backoff.reset();
         if (!this.#rejoin && !this.#left) await sleep(this.options.heartbeatMs, undefined, { signal: this.#wake.signal });
       } catch (error) {
         if (this.#left || this.cluster.stopped.aborted) return;
         if (error instanceof Error && error.name === 'AbortError') continue;
-        if (!this.#takesUp(error)) return this.#fail(error);
+        if (!this.#takesUp(error)) {
+          this.#fail(error);
+          return;
+        }
         this.cluster.options.words.debug?.(`kafka: group ${this.options.group}: ${(error as Error).message}`);
         await backoff.wait(this.#wake.signal);
       }
@@ -234,7 +240,7 @@ export class Membership {
   }
 
   #fail(error: unknown): void {
-    this.#failure = isError(error, ERROR.inconsistentGroupProtocol) ? foreignGroup(this.options.group, error) : error;
+    this.#failure = explained(error, this.options);
     this.#rejoin = true;
     this.options.changed();
   }
@@ -269,10 +275,21 @@ export class Membership {
   }
 }
 
-function foreignGroup(group: string, cause: unknown): KappaError {
-  return new KappaError('KAPPA_FOREIGN_GROUP', `group ${group} has members of another kind`, {
-    facts: { group },
-    nextStep: 'Give this group another name, or stop the other consumers of it.',
-    cause,
-  });
+function explained(error: unknown, { group, sessionTimeoutMs }: MembershipOptions): Error {
+  if (isError(error, ERROR.inconsistentGroupProtocol)) {
+    return new KappaError('KAPPA_FOREIGN_GROUP', `group ${group} has members of another kind`, {
+      facts: { group },
+      nextStep: 'Give this group another name, or stop the other consumers of it.',
+      cause: error,
+    });
+  }
+  if (isError(error, ERROR.invalidSessionTimeout)) {
+    return new KappaError('KAPPA_SESSION_TIMEOUT', `Kafka does not allow a session timeout of ${sessionTimeoutMs} ms`, {
+      facts: { group, sessionTimeoutMs },
+      nextStep:
+        'Choose sessionTimeoutMs of kafka(…) between group.min.session.timeout.ms and group.max.session.timeout.ms of the brokers.',
+      cause: error,
+    });
+  }
+  return error instanceof Error ? error : new Error(String(error));
 }

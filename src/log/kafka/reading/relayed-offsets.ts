@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KappaError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import type { LogRecord } from '../../../kernel/record.js';
@@ -28,6 +29,9 @@ interface KnownEnd {
 }
 
 const PROBE_BYTES = 64 * 1024;
+/** A transaction that is open for longer than this has not been committed yet. */
+const SETTLING_MS = 100;
+const LOOK_AGAIN_MS = 2;
 /** How far before the end the last record is looked for first; a transaction's marker takes an offset of its own. */
 const FIRST_STEP = 16;
 
@@ -49,7 +53,7 @@ export class RelayedOffsets {
       begin: 0,
       end: 0,
     };
-    const { stableEnd } = await this.#probe(topic, partition, highWatermark);
+    const stableEnd = await this.#settledEnd(topic, partition, highWatermark);
     const end = await this.#end(topic, partition, kafkaBegin, stableEnd);
     if (kafkaBegin === 0) return { begin: 0, end, kafkaBegin, kafkaEnd: stableEnd };
     const first = await this.firstAt(topic, partition, kafkaBegin);
@@ -89,6 +93,16 @@ export class RelayedOffsets {
   /** The first committed record at or after Kafka's offset; null where there is none yet. */
   async firstAt(topic: LogTopic, partition: number, offset: number): Promise<LogRecord | null> {
     return (await this.#scan(topic, partition, offset)).records[0] ?? null;
+  }
+
+  /** A commit that was answered becomes stable when its marker is written, a few milliseconds later: the end waits for it. */
+  async #settledEnd(topic: LogTopic, partition: number, highWatermark: number): Promise<number> {
+    const until = performance.now() + SETTLING_MS;
+    for (;;) {
+      const { stableEnd } = await this.#probe(topic, partition, highWatermark);
+      if (stableEnd >= highWatermark || performance.now() > until) return stableEnd;
+      await sleep(LOOK_AGAIN_MS);
+    }
   }
 
   async #end(topic: LogTopic, partition: number, kafkaBegin: number, stableEnd: number): Promise<number> {

@@ -46,6 +46,7 @@ export const ERROR = {
   illegalGeneration: 22,
   inconsistentGroupProtocol: 23,
   unknownMember: 25,
+  invalidSessionTimeout: 26,
   rebalanceInProgress: 27,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
