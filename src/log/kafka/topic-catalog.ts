@@ -94,7 +94,7 @@ export class TopicCatalog {
         name: spec.name,
         partitions: spec.partitions,
         replicationFactor: this.options.replicationFactor ?? Math.min(3, brokers.length),
-        configs: { ...this.#declared(spec), 'message.timestamp.type': 'LogAppendTime' },
+        configs: { ...this.#declared(spec), ...shapeOf(spec), 'message.timestamp.type': 'LogAppendTime' },
         timeoutMs: CREATE_TIMEOUT_MS,
       },
       CREATE_TIMEOUT_MS + 5_000,
@@ -177,6 +177,14 @@ export class TopicCatalog {
     this.#reported.add(message);
     this.options.logger.warn(message);
   }
+}
+
+/**
+ * The segment that is written to is never compacted: by default it holds 1 GiB or a week, all of which whoever restores a state
+ * would read.
+ */
+function shapeOf({ compaction }: TopicSpec): Record<string, string> {
+  return compaction ? { 'segment.bytes': String(16 * 1024 * 1024) } : {};
 }
 
 function descriptionOf(topic: TopicMetadata, settings: Settings | undefined): TopicDescription {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Offset } from '../../../src/kernel/names.js';
 import { partitionKey } from '../../../src/kernel/position.js';
 import { LOG_OFFSET_HEADER } from '../../../src/kernel/record.js';
 import { AlternatingSessions } from '../../../src/modules/aggregates/relay/alternating-sessions.js';
-import { positionRecord, RELAY_TOPIC, relayTasks } from '../../../src/modules/aggregates/relay/relay-record.js';
+import { positionRecord, relayedRecord, RELAY_TOPIC, relayTasks } from '../../../src/modules/aggregates/relay/relay-record.js';
 import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { Add, counters } from '../support/counter.js';
 import { idIn } from '../support/append-requests.js';
@@ -237,24 +238,50 @@ describe('a relay when something goes wrong', () => {
     expect((await house.records()).map(({ offset }) => offset)).toEqual([0, 1, 2]);
   });
 
+  it('reads its position only after it has fenced whoever wrote before', async () => {
+    await add(4);
+    const rows = await house.rows();
+    const { cluster } = await house.writer.log.identity();
+    await house.log.createTopic(counters);
+    await house.log.createTopic({ name: RELAY_TOPIC, partitions: 1, retention: null });
+    const tasks = relayTasks('kappa', counters.name, 3);
+    const earlier = await AlternatingSessions.open(house.log, tasks);
+    let left = 1;
+    await house.relay({
+      faults: {
+        // The last that an earlier owner commits before it is fenced.
+        open: async (task) => {
+          if (task !== tasks[0] || left-- === 0) return;
+          const position = positionRecord({ key: KEY, next: 3 as Offset, outbox: cluster });
+          await earlier.write([...rows.slice(0, 3).map(relayedRecord), position]);
+        },
+      },
+    });
+    await house.relayed();
+    await expectOnce();
+  });
+
   it('keeps its sessions apart where two owners open them in turns', async () => {
     await house.log.createTopic({ name: RELAY_TOPIC, partitions: 1, retention: null });
     const tasks = relayTasks('kappa', counters.name, 3);
-    const record = positionRecord({ key: KEY, next: 1 as never, outbox: 'mine' });
-    // The other opens both between our first and our second: it holds the first session, we hold the second.
-    let other: AlternatingSessions | null = null;
-    const mine = await AlternatingSessions.open(
+    const record = (next: number) => [positionRecord({ key: KEY, next: next as Offset, outbox: 'mine' })];
+    // The slow one has opened its first session. Before it opens its second, the fast one opens both and writes.
+    let fast: AlternatingSessions | null = null;
+    const slow = await AlternatingSessions.open(
       {
         openSession: async (task) => {
-          if (task === tasks[1] && !other) other = await AlternatingSessions.open(house.log, tasks);
+          if (task === tasks[1]) {
+            fast = await AlternatingSessions.open(house.log, tasks);
+            await fast.write(record(1));
+          }
           return house.log.openSession(task);
         },
       },
       tasks,
     );
-    const outcomes = await Promise.allSettled([mine.write([record]), (other as AlternatingSessions | null)?.write([record])]);
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
-    // Whoever was overtaken opens anew and reads the position, which is the other's; the other's second session is not valid.
-    await expect((other as AlternatingSessions | null)?.write([record])).rejects.toMatchObject({ code: 'KAPPA_FENCED' });
+    // Now the slow one reads the position. If both could write on from it, the same events would be there twice.
+    const outcomes = await Promise.allSettled([(fast as AlternatingSessions | null)?.write(record(2)), slow.write(record(2))]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect((await house.records(RELAY_TOPIC)).map(({ value }) => Buffer.from(value ?? []).toString())).toEqual(['1']);
   });
 });

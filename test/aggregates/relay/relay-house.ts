@@ -109,16 +109,21 @@ export class RelayHouse {
 
   /** A relay as another process has it: with connections of its own. */
   async relay(
-    options: Partial<RelayOptions> & { readonly outboxOptions?: PostgresLogOptions; readonly url?: string } = {},
+    options: Partial<RelayOptions> & {
+      readonly outboxOptions?: PostgresLogOptions;
+      readonly url?: string;
+      readonly faults?: Faults;
+    } = {},
   ): Promise<{
     readonly relay: Relay;
     readonly log: RelayTarget;
     stop(): Promise<void>;
   }> {
-    const { outboxOptions, url = this.side.url, ...rest } = options;
+    const { outboxOptions, url = this.side.url, faults = {}, ...rest } = options;
     const database = new Database({ url, poolSize: 4 });
     const outbox = new PostgresLog(database, { heartbeatMs: 50, ...outboxOptions });
     const log = new RelayTarget({ cluster: this.cluster });
+    log.faults = faults;
     await outbox.start();
     await log.start();
     const relay = new Relay({ database, outbox, log, logger: this.logger, ...rest });

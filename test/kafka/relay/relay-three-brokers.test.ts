@@ -1,0 +1,31 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { startKafka } from '../../../src/testing/kafka/start-kafka.js';
+import type { StartedKafka } from '../../../src/testing/kafka/started-kafka.js';
+import { describeWithOwnKafka } from '../../support/kafka.js';
+import { RelayOnKafka } from './relay-on-kafka.js';
+
+await describeWithOwnKafka('the relay to three brokers', () => {
+  let kafka: StartedKafka;
+  let house: RelayOnKafka;
+  beforeAll(async () => {
+    kafka = await startKafka({ brokers: 3, from: ['docker', 'java'] });
+  });
+  afterEach(() => house.stop());
+  afterAll(() => kafka.stop());
+
+  it('outlasts each of them being killed while it relays', { timeout: 120_000 }, async () => {
+    house = await RelayOnKafka.start(kafka.brokers);
+    await house.relay();
+    for (const broker of [0, 1, 2]) {
+      const written = house.write(100);
+      await kafka.kill(broker);
+      await written;
+      await house.write(50);
+      await house.relayed();
+      await kafka.restart(broker);
+    }
+    await house.write(50);
+    await house.relayed();
+    expect(await house.problems()).toEqual([]);
+  });
+});
