@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { listGroups, showGroup } from '../groups/look-at-groups.js';
 import { seekGroup, type SeekOptions } from '../groups/seek-group.js';
-import type { AddCommands } from '../program.js';
+import type { AddCommands } from '../add-commands.js';
 
 /** `groups list|show|seek`: who reads the log, and how far each is. */
 export const addGroupCommands: AddCommands = (program, run) => {
