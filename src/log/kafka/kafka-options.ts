@@ -68,8 +68,12 @@ export function kafka(options: KafkaOptions): LogDriver {
   return Object.freeze({
     driver: 'kafka',
     maxRecordBytes: resolved.maxRecordBytes,
-    open: ({ clientId, logger, relayed }) =>
-      new KafkaLog(resolved, { clientId: resolved.clientId ?? clientId, logger, relayed }),
+    open: (context) =>
+      new KafkaLog(resolved, {
+        clientId: resolved.clientId ?? context.clientId,
+        logger: context.logger,
+        relayed: (topic) => context.relayed(topic),
+      }),
   } satisfies LogDriver);
 }
 

@@ -1,4 +1,4 @@
-import type { Offset, TopicName } from '../../kernel/names.js';
+import type { TopicName } from '../../kernel/names.js';
 import type { LogRecord, NewRecord } from '../../kernel/record.js';
 import type { AbortedTransaction } from './wire/api/fetch.js';
 import { readOffset, Writer } from './wire/codec.js';
@@ -100,9 +100,10 @@ export function encodeBatch(records: readonly NewRecord[], producer: BatchProduc
     .int16(producer.epoch)
     .int32(producer.sequence)
     .int32(records.length);
+  const scratch = new Writer();
   records.forEach((record, index) => {
-    const encoded = encodeRecord(record, index);
-    body.varint(encoded.length).raw(encoded);
+    encodeRecord(record, index, scratch.clear());
+    body.varint(scratch.length).raw(scratch.bytes);
   });
   const bytes = body.bytes;
   const batch = new Writer();
@@ -117,23 +118,13 @@ export function encodeBatch(records: readonly NewRecord[], producer: BatchProduc
   return batch.bytes;
 }
 
-function encodeRecord({ key, value, headers }: NewRecord, index: number): Buffer {
-  const writer = new Writer();
+function encodeRecord({ key, value, headers }: NewRecord, index: number, writer: Writer): void {
   writer.int8(0).varint(0).varint(index);
   if (key === null) writer.varint(-1);
-  else writer.varint(Buffer.byteLength(key)).raw(Buffer.from(key));
+  else writer.varintString(key);
   if (value === null) writer.varint(-1);
   else writer.varint(value.byteLength).raw(value);
   const names = Object.keys(headers);
   writer.varint(names.length);
-  for (const name of names) {
-    const text = headers[name] ?? '';
-    writer.varint(Buffer.byteLength(name)).raw(Buffer.from(name)).varint(Buffer.byteLength(text)).raw(Buffer.from(text));
-  }
-  return writer.bytes;
-}
-
-/** A record's offset as a branded number. */
-export function kafkaOffset(value: number): Offset {
-  return value as Offset;
+  for (const name of names) writer.varintString(name).varintString(headers[name] ?? '');
 }

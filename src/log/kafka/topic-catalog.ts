@@ -8,7 +8,7 @@ import { topicMismatch } from '../topic-mismatch.js';
 import { createTopic, describeConfigs } from './wire/api/topics.js';
 import type { TopicMetadata } from './wire/api/metadata.js';
 import type { Cluster } from './wire/cluster.js';
-import { assertNoError, BrokerAwayError, ERROR, isError, KafkaError } from './wire/kafka-error.js';
+import { assertNoError, BrokerAwayError, ERROR, KafkaError } from './wire/kafka-error.js';
 
 export interface TopicCatalogOptions {
   /** Null: 3, or as many as there are brokers. */
@@ -20,6 +20,12 @@ export interface TopicCatalogOptions {
 const SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes', 'max.message.bytes'] as const;
 type Settings = Readonly<Record<(typeof SETTINGS)[number], string>>;
 
+const REFUSALS: ReadonlySet<number> = new Set([
+  ERROR.invalidReplicationFactor,
+  ERROR.invalidConfig,
+  ERROR.policyViolation,
+  ERROR.invalidPartitions,
+]);
 const FOR_EVER = '-1';
 /** What brokers allow unless they are told otherwise (`message.max.bytes`). */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
@@ -95,8 +101,7 @@ export class TopicCatalog {
     );
     if (error === 0 || error === ERROR.topicAlreadyExists) return;
     const failure = new KafkaError(error, `creating topic ${spec.name}`, message);
-    if (!isError(failure, ERROR.invalidReplicationFactor, ERROR.invalidConfig, ERROR.policyViolation, ERROR.invalidPartitions))
-      throw failure;
+    if (!REFUSALS.has(error)) throw failure;
     throw new KappaError('KAPPA_TOPIC_REFUSED', `Kafka refuses topic ${spec.name}: ${message ?? failure.type}`, {
       facts: { topic: spec.name, error: failure.type },
       nextStep: 'Correct replicationFactor of the kafka log or the declaration, or create the topic by hand.',
@@ -131,7 +136,7 @@ export class TopicCatalog {
     for (const { name, error, message, configs } of answers) {
       if (error === ERROR.unknownTopicOrPartition) throw new KafkaError(ERROR.leaderNotAvailable, `topic ${name}`);
       assertNoError(error, `describing topic ${name}`, message);
-      settings.set(name, configs as Settings);
+      settings.set(name, configs);
     }
     return settings;
   }

@@ -106,7 +106,6 @@ export class RelayingLog implements EventLog {
 }
 
 function unstamped<R extends NewRecord>(record: R): R {
-  const headers: Record<string, string> = { ...record.headers };
-  delete headers[LOG_OFFSET_HEADER];
-  return { ...record, headers };
+  const headers = Object.entries(record.headers).filter(([name]) => name !== LOG_OFFSET_HEADER);
+  return { ...record, headers: Object.fromEntries(headers) };
 }

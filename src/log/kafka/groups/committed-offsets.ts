@@ -26,21 +26,17 @@ export async function committedOffsets(cluster: Cluster, group: string): Promise
  * That is told only for partitions that are asked for by name, hence all of the cluster's.
  */
 export function committedPlaces(cluster: Cluster, group: string): Promise<readonly CommittedPlace[]> {
-  return cluster.retry(
-    `looking up what group ${group} has committed`,
-    async () => {
-      const { topics } = await cluster.metadata(null);
-      const asked = topics
-        .filter(({ error, internal }) => error === 0 && !internal)
-        .map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) }));
-      const { error, offsets } = await cluster.sendToCoordinator('group', group, 'main', offsetFetch, { group, topics: asked });
-      assertNoError(error, `what group ${group} has committed`);
-      for (const { topic, partition, error: code } of offsets)
-        assertNoError(code, `what group ${group} has committed in ${topic}/${partition}`);
-      return offsets
-        .filter(({ next }) => next >= 0)
-        .map(({ topic, partition, next, metadata }) => ({ topic, partition, next, inLogOffsets: metadata === LOG_OFFSETS }));
-    },
-    { firstMs: 2 },
-  );
+  return cluster.retry(`looking up what group ${group} has committed`, async () => {
+    const { topics } = await cluster.metadata(null);
+    const asked = topics
+      .filter(({ error, internal }) => error === 0 && !internal)
+      .map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) }));
+    const { error, offsets } = await cluster.sendToCoordinator('group', group, 'main', offsetFetch, { group, topics: asked });
+    assertNoError(error, `what group ${group} has committed`);
+    for (const { topic, partition, error: code } of offsets)
+      assertNoError(code, `what group ${group} has committed in ${topic}/${partition}`);
+    return offsets
+      .filter(({ next }) => next >= 0)
+      .map(({ topic, partition, next, metadata }) => ({ topic, partition, next, inLogOffsets: metadata === LOG_OFFSETS }));
+  });
 }

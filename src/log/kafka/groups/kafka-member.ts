@@ -109,8 +109,18 @@ export class KafkaMember implements GroupMember {
       if (batches.length > 0) return batches;
       const timeoutMs = deadline - performance.now();
       if (timeoutMs <= 0 || options.signal?.aborted || this.#left) return [];
-      const signal = options.signal ? AbortSignal.any([options.signal, this.#nudge.signal]) : this.#nudge.signal;
-      await this.pages.grown(this.#held.position, { signal, timeoutMs });
+      await this.#wait(timeoutMs, options.signal);
+    }
+  }
+
+  async #wait(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const nudge = this.#nudge;
+    const abort = () => nudge.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await this.pages.grown(this.#held.position, { signal: nudge.signal, timeoutMs });
+    } finally {
+      signal?.removeEventListener('abort', abort);
     }
   }
 

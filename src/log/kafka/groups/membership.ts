@@ -32,7 +32,7 @@ export class Membership {
   #member = '';
   #generation = -1;
   #lost = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
   #rejoin = true;
   #confirmedAt = performance.now();
   #joiningSince: number | null = null;
@@ -59,7 +59,7 @@ export class Membership {
   }
 
   /** What the member can do nothing about. */
-  get failure(): unknown {
+  get failure(): Error | null {
     return this.#failure;
   }
 
@@ -120,14 +120,20 @@ export class Membership {
       this.#wake = new AbortController();
       try {
         if (this.#rejoin) await this.#join();
-        else if (!this.options.isPolling()) return await this.#fallSilent();
-        else await this.#heartbeat();
+        else if (this.options.isPolling()) await this.#heartbeat();
+        else {
+          await this.#fallSilent();
+          return;
+        }
         backoff.reset();
         if (!this.#rejoin && !this.#left) await sleep(this.options.heartbeatMs, undefined, { signal: this.#wake.signal });
       } catch (error) {
         if (this.#left || this.cluster.stopped.aborted) return;
         if (error instanceof Error && error.name === 'AbortError') continue;
-        if (!this.#takesUp(error)) return this.#fail(error);
+        if (!this.#takesUp(error)) {
+          this.#fail(error);
+          return;
+        }
         this.cluster.options.words.debug?.(`kafka: group ${this.options.group}: ${(error as Error).message}`);
         await backoff.wait(this.#wake.signal);
       }
@@ -269,7 +275,7 @@ export class Membership {
   }
 }
 
-function explained(error: unknown, { group, sessionTimeoutMs }: MembershipOptions): unknown {
+function explained(error: unknown, { group, sessionTimeoutMs }: MembershipOptions): Error {
   if (isError(error, ERROR.inconsistentGroupProtocol)) {
     return new KappaError('KAPPA_FOREIGN_GROUP', `group ${group} has members of another kind`, {
       facts: { group },
@@ -285,5 +291,5 @@ function explained(error: unknown, { group, sessionTimeoutMs }: MembershipOption
       cause: error,
     });
   }
-  return error;
+  return error instanceof Error ? error : new Error(String(error));
 }

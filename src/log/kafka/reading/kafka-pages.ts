@@ -49,7 +49,7 @@ export class KafkaPages implements PageSource {
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     const cursors: Cursor[] = [];
     for (const wish of wishes) cursors.push(await this.#cursorAt(wish.topic, wish.partition, wish.from));
-    await Promise.all(cursors.map(({ filling }) => filling));
+    for (const { filling } of cursors) await filling;
     const empty = cursors.filter((cursor) => !cursor.hasRecords && !cursor.outside && !this.#tails.waitsAt(cursor));
     if (empty.length > 0) await this.#fill(empty);
     await this.#learnEnds(cursors);
@@ -107,7 +107,10 @@ export class KafkaPages implements PageSource {
 
   async #seek(cursor: Cursor, from: number): Promise<void> {
     const { topic, partition } = cursor;
-    if (!topic.relayed) return cursor.seek(from, from);
+    if (!topic.relayed) {
+      cursor.seek(from, from);
+      return;
+    }
     const bounds = await this.#relayed.bounds(topic, partition);
     const isInside = from >= bounds.begin && from <= bounds.end;
     cursor.seek(from, isInside ? await this.#relayed.locate(topic, partition, from, bounds) : 0);

@@ -24,14 +24,6 @@ export interface ClusterTopic {
   readonly partitions: number;
 }
 
-export interface RetryOptions {
-  /** Default: the cluster's `retryMs`. */
-  readonly boundMs?: number;
-  readonly signal?: AbortSignal;
-  /** What the first wait is, for what is expected to pass within milliseconds. Default 20. */
-  readonly firstMs?: number;
-}
-
 /** The role of short requests. */
 const MAIN = 'main';
 
@@ -65,7 +57,7 @@ export class Cluster {
   async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const known = shuffled([...this.#nodes.values()]);
     const seeds = shuffled(this.options.brokers.map((address) => ({ ...address, nodeId: null })));
-    let failure: unknown = null;
+    let failure: BrokerAwayError | null = null;
     for (const node of [...known, ...seeds]) {
       try {
         const connection = await this.#connections.to(node, MAIN);
@@ -75,7 +67,7 @@ export class Cluster {
         failure = error;
       }
     }
-    throw failure;
+    throw failure ?? new BrokerAwayError('any', false, { cause: new Error('no broker is known') });
   }
 
   /** Of one broker, which may know less than others for a moment. */
@@ -145,7 +137,7 @@ export class Cluster {
   }
 
   async sendToAny<Request, Answer>(api: Api<Request, Answer>, request: Request): Promise<Answer> {
-    let failure: unknown = null;
+    let failure: BrokerAwayError | null = null;
     for (const nodeId of shuffled([...this.#nodes.keys()])) {
       try {
         return await this.send(nodeId, MAIN, api, request);
@@ -187,21 +179,25 @@ export class Cluster {
    * Tries again what passes by itself.
    * @throws RetriableError when it has not passed within the bound; KAPPA_LOG_STOPPED; else what `attempt` throws.
    */
-  async retry<T>(what: string, attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
-    const { boundMs = this.options.retryMs, firstMs = 20, signal } = options;
-    const until = performance.now() + boundMs;
-    const backoff = new Backoff({ firstMs, mostMs: 500 });
-    const aborted = signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal;
+  async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const until = performance.now() + this.options.retryMs;
+    const backoff = new Backoff({ firstMs: 20, mostMs: 500 });
+    const settling = new Backoff({ firstMs: 2, mostMs: 10 });
     for (;;) {
       try {
         return await attempt();
       } catch (error) {
         if (this.#stopping.signal.aborted) throw logStopped();
         if (!passes(error)) throw explained(error, what);
-        if (performance.now() > until || signal?.aborted) throw new RetriableError(`${what} failed`, { cause: error });
+        if (performance.now() > until) throw new RetriableError(`${what} failed`, { cause: error });
+        if (isError(error, ERROR.concurrentTransactions, ERROR.unstableOffsetCommit)) {
+          // Met at nearly every begin of a transaction, until the markers of the one before are written.
+          await settling.wait(this.#stopping.signal);
+          continue;
+        }
         this.options.words.debug?.(`kafka: ${what} is tried again: ${(error as Error).message}`);
-        if (!isError(error, ERROR.concurrentTransactions, ERROR.unstableOffsetCommit)) await this.lookAgain();
-        await backoff.wait(aborted);
+        await this.lookAgain();
+        await backoff.wait(this.#stopping.signal);
       }
     }
   }

@@ -11,6 +11,12 @@ export class Writer {
     return this.#length;
   }
 
+  /** Begins anew in the same memory: what was written before is overwritten. */
+  clear(): this {
+    this.#length = 0;
+    return this;
+  }
+
   int8(value: number): this {
     const at = this.#take(1);
     this.#buffer.writeInt8(value, at);
@@ -80,6 +86,10 @@ export class Writer {
   /** Zigzag, as lengths and deltas of records are. */
   varint(value: number): this {
     return this.uvarint((value << 1) ^ (value >> 31));
+  }
+
+  varintString(value: string): this {
+    return this.varint(Buffer.byteLength(value)).#text(value);
   }
 
   compactString(value: string): this {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import { KappaError } from '../../../kernel/errors.js';
 import { Reader, Writer } from './codec.js';
@@ -126,6 +127,13 @@ export class Connection {
       if (error instanceof BrokerAwayError) throw error;
       throw new BrokerAwayError(this.broker, true, { cause: error });
     }
+  }
+
+  /** Resolves when the socket is gone, too. */
+  async closed(): Promise<void> {
+    this.close();
+    const { socket } = this.raw;
+    if (socket && !socket.closed) await once(socket, 'close');
   }
 
   /** At once; requests under way fail. May be called twice. */

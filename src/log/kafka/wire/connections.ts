@@ -54,6 +54,6 @@ export class Connections {
     this.#stopped = true;
     const opened = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(opened.map((opening) => opening.then((connection) => connection.close()).catch(() => undefined)));
+    await Promise.all(opened.map((opening) => opening.then((connection) => connection.closed()).catch(() => undefined)));
   }
 }

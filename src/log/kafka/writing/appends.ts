@@ -119,18 +119,17 @@ export class Appends {
     });
   }
 
-  async #writeTogether({ groups, resolve, reject }: Waiting): Promise<void> {
+  async #writeTogether(append: Waiting): Promise<void> {
     try {
       this.#transactions ??= await this.#openTransactions();
-      const result = await this.#transactions.commit(groups, new Map());
-      if (result.outcome === 'committed') return resolve(result.position);
-      if (result.outcome === 'aborted') return reject(failureOf(result.cause, false));
-      this.#dropTransactions();
-      reject(failureOf(result.cause, true));
+      const result = await this.#transactions.commit(append.groups, new Map());
+      if (result.outcome === 'committed') append.resolve(result.position);
+      else append.reject(failureOf(result.cause, result.outcome === 'unknown'));
+      if (result.outcome === 'unknown') this.#dropTransactions();
     } catch (error) {
       this.#dropTransactions();
       // Its id is nobody else's: fenced means that the broker had ended the transaction by its timeout.
-      reject(failureOf(error, false));
+      append.reject(failureOf(error, false));
     }
   }
 

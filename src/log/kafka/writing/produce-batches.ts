@@ -46,7 +46,7 @@ export async function produceBatches(
     // What does not pass decides, whatever else there is.
     const fatal = failed.find((error) => !passes(error));
     if (fatal) throw fatal;
-    if (failed.length > 0) throw failed[0];
+    if (failed[0]) throw failed[0];
   });
 }
 
@@ -55,7 +55,7 @@ async function writeTo(
   leader: number,
   batches: readonly PendingBatch[],
   { role, transactionalId }: ProduceOptions,
-): Promise<readonly unknown[]> {
+): Promise<readonly Error[]> {
   const names = [...new Set(batches.map(({ topic }) => topic.name))];
   const topics = names.map((name) => ({
     name,
@@ -66,9 +66,9 @@ async function writeTo(
     answers = await cluster.send(leader, role, produce, { transactionalId, timeoutMs: REPLICATION_MS, topics });
   } catch (error) {
     if (error instanceof BrokerAwayError && error.sent) for (const batch of batches) batch.maybeWritten = true;
-    return [error];
+    return [error instanceof Error ? error : new Error(String(error))];
   }
-  const failures: unknown[] = [];
+  const failures: Error[] = [];
   for (const batch of batches) {
     const { topic, partition } = batch;
     const answer = answers.find((each) => each.topic === topic.name && each.partition === partition);

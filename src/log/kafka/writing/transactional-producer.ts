@@ -23,8 +23,6 @@ export type GroupOffsets = ReadonlyMap<string, Position>;
 
 /** The broker ends a transaction that is open for longer, and fences its producer. Longer than anything is tried again here. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
-/** A transaction that follows another meets its markers being written, which takes a millisecond or two. */
-const MARKERS_MS = 2;
 const OPERATION_NOT_ATTEMPTED = 55;
 
 /**
@@ -86,16 +84,12 @@ export class TransactionalProducer {
    */
   async #number(known: ProducerIdentity): Promise<void> {
     const { transactionalId } = this;
-    const numbered = await this.cluster.retry(
-      `opening session ${transactionalId}`,
-      async () => {
-        const request = { transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS, ...known };
-        const answer = await this.#ask(initProducerId, request);
-        if (answer.error !== 0) throw new KafkaError(answer.error, `opening session ${transactionalId}`);
-        return answer;
-      },
-      { firstMs: MARKERS_MS },
-    );
+    const numbered = await this.cluster.retry(`opening session ${transactionalId}`, async () => {
+      const request = { transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS, ...known };
+      const answer = await this.#ask(initProducerId, request);
+      if (answer.error !== 0) throw new KafkaError(answer.error, `opening session ${transactionalId}`);
+      return answer;
+    });
     this.#identity = { producerId: numbered.producerId, epoch: numbered.epoch };
     this.#sequences.clear();
     this.#state = 'open';
@@ -132,7 +126,7 @@ export class TransactionalProducer {
       topic,
       partitions: groups.filter((group) => group.topic.name === topic).map(({ partition }) => partition),
     }));
-    await this.#retry('beginning a transaction', async () => {
+    await this.cluster.retry('beginning a transaction', async () => {
       const answers = await this.#ask(addPartitionsToTransaction, { ...this.#scope, topics });
       const failed = answers.filter(({ error }) => error !== 0);
       const told = failed.find(({ error }) => error !== OPERATION_NOT_ATTEMPTED) ?? failed[0];
@@ -141,7 +135,7 @@ export class TransactionalProducer {
   }
 
   async #commitOffsets(group: string, committed: Position): Promise<void> {
-    await this.#retry(`committing offsets of group ${group}`, async () => {
+    await this.cluster.retry(`committing offsets of group ${group}`, async () => {
       const { error } = await this.#ask(addOffsetsToTransaction, { ...this.#scope, group });
       if (error !== 0) throw new KafkaError(error, `committing offsets of group ${group}`);
     });
@@ -153,7 +147,7 @@ export class TransactionalProducer {
       topic,
       partitions: places.filter((place) => place.topic === topic),
     }));
-    await this.#retry(`committing offsets of group ${group}`, async () => {
+    await this.cluster.retry(`committing offsets of group ${group}`, async () => {
       const request = { ...this.#scope, group, topics, metadata: LOG_OFFSETS };
       const answers = await this.cluster.sendToCoordinator('group', group, this.#role, commitOffsetsInTransaction, request);
       const failed = answers.find(({ error }) => error !== 0);
@@ -165,7 +159,7 @@ export class TransactionalProducer {
   async #end(position: Position): Promise<CommitOutcome> {
     let maybeEnded = false;
     try {
-      await this.#retry('committing', async () => {
+      await this.cluster.retry('committing', async () => {
         try {
           const { error } = await this.#ask(endTransaction, { ...this.#scope, commit: true });
           if (error !== 0) throw new KafkaError(error, `committing ${this.transactionalId}`);
@@ -220,10 +214,6 @@ export class TransactionalProducer {
     request: Request,
   ): Promise<Answer> {
     return this.cluster.sendToCoordinator('transaction', this.transactionalId, this.#role, api, request);
-  }
-
-  #retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    return this.cluster.retry(what, attempt, { firstMs: MARKERS_MS });
   }
 }
 
