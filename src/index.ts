@@ -1,6 +1,6 @@
 /**
- * The public API, in the order in which data flows: events and topics, aggregates and commands, projections, reads, the Nest
- * module, operations, errors.
+ * The public API, in the order in which data flows: events and topics, aggregates and commands, projections, policies, reads, the
+ * Nest module, operations, errors.
  */
 export { event } from './kernel/event.js';
 export type {
@@ -29,6 +29,7 @@ export type {
   DecideBuilder,
   DecideContext,
   Evolve,
+  Inject as InjectService,
   Prepare,
   SnapshotOptions,
 } from './modules/aggregates/aggregate.js';
@@ -47,6 +48,19 @@ export type {
   ProjectionOptions,
   RawContext,
 } from './modules/projections/projection.js';
+
+export { policy } from './modules/policies/policy.js';
+export type {
+  CommandsOnly,
+  CommandWithOptions,
+  PolicyBuilder,
+  PolicyCommandOptions,
+  PolicyDefinition,
+  PolicyHandler,
+  PolicyOptions,
+  Reaction,
+  RefusalPolicy,
+} from './modules/policies/policy.js';
 
 export { InjectReader } from './modules/serving/inject-reader.js';
 export { Reader } from './modules/serving/reader.js';
@@ -69,6 +83,7 @@ export type {
   KappaDefinitions,
   KappaLogOptions,
   KappaOptions,
+  KappaPolicyOptions,
   KappaProjectionOptions,
   KappaRunOptions,
 } from './modules/kappa/kappa-options.js';
@@ -91,6 +106,37 @@ export type { RelayDifference, RelayVerification } from './modules/aggregates/re
 export type { LogContext, LogDriver } from './log/log-driver.js';
 export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } from './modules/projections/build.js';
 export type { ProjectingProcess } from './modules/projections/processes.js';
+
+export { PolicyOperations } from './modules/policies/operations.js';
+export type { PolicyStatus } from './modules/policies/operations.js';
+export type { PolicyError, PolicyPartition } from './modules/policies/policy-progress.js';
+export type { PartitionCheckpoint } from './database/partition-progress.js';
+export { Health } from './modules/operations/health/health.js';
+export type { LiveReport, ReadyReport } from './modules/operations/health/health.js';
+export { KappaHealthModule } from './modules/operations/health/kappa-health.module.js';
+export type { KappaHealthOptions } from './modules/operations/health/kappa-health.module.js';
+export { DeadLetters } from './modules/operations/dead-letters/dead-letters.js';
+export type {
+  DeadLetterDetails,
+  DeadLetterInfo,
+  DeadLetterPage,
+  LetterOutcome,
+  ListDeadLetters,
+  SettleOptions,
+  WhichLetters,
+} from './modules/operations/dead-letters/dead-letters.js';
+export { KappaDeadLettersModule } from './modules/operations/dead-letters/kappa-dead-letters.module.js';
+export type { KappaDeadLettersOptions } from './modules/operations/dead-letters/kappa-dead-letters.module.js';
+export type {
+  DeadLetter,
+  LetterCounts,
+  LetterPlace,
+  LetterReason,
+  LetterRequest,
+  LetterState,
+} from './database/dead-letters/dead-letter.js';
+export type { ListedLetter } from './database/dead-letters/dead-letter-store.js';
+export type { DeadLetterOptions } from './database/dead-letters/letter-policy.js';
 
 export { Database } from './database/database.js';
 export type { Connection, DatabaseOptions, Queryable, Statement } from './database/database.js';

@@ -40,6 +40,7 @@ function definitionsOf(features: readonly KappaFeature[]): KappaDefinitions {
   return {
     aggregates: [...distinct].flatMap(({ aggregates }) => aggregates ?? []),
     projections: [...distinct].flatMap(({ projections }) => projections ?? []),
+    policies: [...distinct].flatMap(({ policies }) => policies ?? []),
   };
 }
 

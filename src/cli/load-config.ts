@@ -112,10 +112,10 @@ function adviceFor(reason: string): string {
 function configFrom(exports: object, file: string): KappaConfig {
   let found: unknown = exports;
   for (let depth = 0; depth < 3 && isObject(found) && 'default' in found; depth += 1) found = found['default'];
-  if (isObject(found) && ('options' in found || 'aggregates' in found || 'projections' in found)) return found;
+  if (isObject(found) && ['options', 'aggregates', 'projections', 'policies'].some((name) => name in found)) return found;
   throw new KappaError('KAPPA_CONFIG_EMPTY', `${file} exports no configuration`, {
     facts: { file, exports: Object.keys(exports) },
-    nextStep: 'Write `export default defineKappaConfig({ options, aggregates, projections })`.',
+    nextStep: 'Write `export default defineKappaConfig({ options, aggregates, projections, policies })`.',
   });
 }
 

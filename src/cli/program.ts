@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import type { AddCommands, RunWork } from './add-commands.js';
 import type { GlobalFlags } from './command-context.js';
 import { addDatabaseCommands } from './commands/database.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addEventCommands } from './commands/events.js';
 import { addGroupCommands } from './commands/groups.js';
+import { addPolicyCommands } from './commands/policies.js';
 import { addProjectionCommands } from './commands/projections.js';
 import { addRelayCommands } from './commands/relay.js';
 import { addStatusCommand } from './commands/status.js';
@@ -19,6 +21,8 @@ const GROUPS: readonly AddCommands[] = [
   addEventCommands,
   addGroupCommands,
   addProjectionCommands,
+  addPolicyCommands,
+  addDeadLetterCommands,
   addRelayCommands,
   addDatabaseCommands,
 ];

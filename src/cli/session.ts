@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { whereOf } from '../database/check-server.js';
 import { Database } from '../database/database.js';
+import { DeadLetterStore } from '../database/dead-letters/dead-letter-store.js';
 import { startEmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
 import { Migrator } from '../database/migrator.js';
 import { jsonCodec } from '../kernel/codec.js';
@@ -15,8 +16,15 @@ import { kappaMigrations } from '../modules/kappa/migrations.js';
 import { createTopics, openLog } from '../modules/kappa/open-log.js';
 import { checkOptions, type ResolvedOptions } from '../modules/kappa/options-check.js';
 import { StopStack } from '../modules/kappa/stop-stack.js';
+import type { DeadLetters } from '../modules/operations/dead-letters/dead-letters.js';
+import { LetterDesk } from '../modules/operations/dead-letters/letter-desk.js';
 import { BuildStore } from '../modules/projections/build-store.js';
+import { BuildOwners } from '../modules/projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../modules/projections/operations.js';
+import type { PolicyOperations } from '../modules/policies/operations.js';
+import { PolicyOwners } from '../modules/policies/policy-owners.js';
+import { PolicyStatusReader } from '../modules/policies/policy-status.js';
+import { PolicyStore } from '../modules/policies/policy-store.js';
 import { ProgressSignal } from '../modules/projections/runner/progress-signal.js';
 import { Operations } from '../modules/projections/supervisor/operations.js';
 
@@ -49,6 +57,8 @@ export interface Session {
   readonly outbox: PostgresLog;
   readonly operations: ProjectionOperations;
   readonly relays: RelayOperations;
+  readonly policies: PolicyOperations;
+  readonly deadLetters: DeadLetters;
   close(): Promise<void>;
 }
 
@@ -94,7 +104,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     poolSize: named.poolSize,
     applicationName: `${options.name} command`,
   });
-  stops.add(() => database.stop());
+  stops.add('database', () => database.stop());
   await database.start();
   const migrator = new Migrator(database, kappaMigrations);
   if (opening.write && named.migrate === 'auto') await migrator.migrate();
@@ -103,15 +113,18 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
   const logger = { log: () => undefined, warn: opening.note, error: opening.note };
   const opened = openLog({ options, database, logger, retains: false });
   const { log, outbox } = opened;
-  stops.add(() => outbox.stop());
+  stops.add('rows to relay', () => outbox.stop());
   if (log !== outbox && opening.log !== false) {
-    stops.add(() => log.stop());
+    stops.add('log', () => log.stop());
     await log.start();
   }
   if (opening.write) await createTopics(opened, definitions);
   const parts = { database, log, builds: new BuildStore(database), progress: new ProgressSignal(), logger, codec: jsonCodec };
-  const operations = new Operations({ ...parts, projections: definitions.projections, ...options.projections });
+  const context = { ...parts, ...options.projections, projections: definitions.projections };
+  const operations = new Operations(context);
   const relays = new RelayOperations({ database, outbox, log });
+  const policyProgress = new PolicyStore(database);
+  const deadLetters = new LetterDesk({ ...parts, owners: [new BuildOwners(context), new PolicyOwners(policyProgress)] });
   const embedded = named.url === null;
   const place = embedded ? `${whereOf(url)} in ${path.resolve(named.dataDir)}` : whereOf(url);
   return {
@@ -126,6 +139,8 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     outbox,
     operations,
     relays,
+    deadLetters,
+    policies: new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies),
     close: () => stops.run(),
   };
 }
@@ -137,6 +152,6 @@ async function embeddedUrl(dataDir: string, { create, note }: SessionOpening, st
     });
   }
   const server = await startEmbeddedPostgres({ dataDir, ...(create ? { onStart: note } : {}) });
-  stops.add(() => server.stop());
+  stops.add('embedded PostgreSQL', () => server.stop());
   return server.url;
 }

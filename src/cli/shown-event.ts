@@ -76,7 +76,7 @@ function payloadOf(record: LogRecord): { readonly data: unknown; readonly base64
 }
 
 /** What stands in the log comes from outside: control characters must not reach the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '·');
 }
 

@@ -52,6 +52,15 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
+/**
+ * True when a statement failed for a reason that lies in the server and its surroundings, never in what was asked: what passes by
+ * itself, resources (53), an operator (57), the system (58), and a server that only reads, as after a failover.
+ */
+export function isOutage(error: unknown): boolean {
+  const state = sqlState(error);
+  return isTransient(error) || (state !== null && (/^5[378]/.test(state) || state === '25006'));
+}
+
 /** True when the data is at fault (SQLSTATE classes 22 and 23; 54000, a key too long to index), never the connection, a lock or the server. */
 export function isDataError(error: unknown): boolean {
   const state = sqlState(error);

@@ -13,6 +13,8 @@ import { RelayOperations } from './aggregates/relay/relay-operations.js';
 import { KappaFeature, KappaHost, KappaSettings } from './kappa/kappa-host.js';
 import type { KappaDefinitions, KappaOptions } from './kappa/kappa-options.js';
 import { lateBound } from './kappa/late-bound.js';
+import { OperationsModule } from './operations/operations.module.js';
+import { PolicyOperations } from './policies/operations.js';
 import { ProjectionOperations } from './projections/operations.js';
 import { projectionDefinition, type ProjectionDefinition } from './projections/projection.js';
 import { readerToken } from './serving/inject-reader.js';
@@ -28,7 +30,7 @@ export interface KappaAsyncOptions {
 
 /** One of each in an application, whichever module imports it: Nest makes one instance of a static module. */
 @Module({
-  imports: [ServingModule],
+  imports: [ServingModule, OperationsModule],
   providers: [
     KappaHost,
     {
@@ -47,19 +49,25 @@ export interface KappaAsyncOptions {
       inject: [KappaHost],
     },
     {
+      provide: PolicyOperations,
+      useFactory: (host: KappaHost) => lateBound(PolicyOperations, () => host.runtime.policies),
+      inject: [KappaHost],
+    },
+    {
       provide: Database,
       useFactory: (host: KappaHost) => lateBound(Database, () => host.runtime.database),
       inject: [KappaHost],
     },
   ],
-  exports: [Commands, ProjectionOperations, RelayOperations, Database, ServingModule],
+  exports: [Commands, ProjectionOperations, PolicyOperations, RelayOperations, Database, ServingModule, OperationsModule],
 })
 class KappaHostModule {}
 
 /**
  * Event sourcing in a Nest application: `KappaModule.forRoot()` once, in the AppModule; `KappaModule.forFeature({ aggregates,
- * projections })` in each module that declares some. Both give `Commands`, `ProjectionOperations`, `RelayOperations` and
- * `Database`; forFeature gives the readers of its projections (`@InjectReader(Fines)`).
+ * projections, policies })` in each module that declares some. Both give `Commands`, `ProjectionOperations`, `PolicyOperations`,
+ * `RelayOperations`, `DeadLetters`, `Health` and `Database`; forFeature gives the readers of its projections
+ * (`@InjectReader(Fines)`).
  *
  * Call `app.enableShutdownHooks()`, so that a signal ends the work in order: engines finish their batch, commands under way end,
  * then connections close.

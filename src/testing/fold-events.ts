@@ -1,12 +1,7 @@
 import { jsonCodec } from '../kernel/codec.js';
-import { encodeEvent } from '../kernel/envelope.js';
 import { KappaError } from '../kernel/errors.js';
 import type { AnyEvent, NewOf } from '../kernel/event.js';
-import { offset, streamKey } from '../kernel/names.js';
-import { partitionOf } from '../kernel/partitioner.js';
-import { assertJson, checkedPayload } from '../kernel/payload.js';
 import type { LogRecord } from '../kernel/record.js';
-import type { AnyTopic } from '../kernel/topic.js';
 import type { Data } from '../kernel/types.js';
 import { FoldPlan } from '../modules/projections/fold/fold-plan.js';
 import { EventFailure } from '../modules/projections/fold/event-failure.js';
@@ -20,35 +15,7 @@ import {
 } from '../modules/projections/projection.js';
 import { createRowCodec } from '../modules/projections/row-codec.js';
 import { tableDefinition } from '../modules/projections/table-definition.js';
-
-/** An event, types erased. */
-export interface PlainEvent {
-  readonly type: string;
-  readonly data: unknown;
-}
-
-export interface RecordedOptions {
-  readonly tenant?: string | null;
-  /** ISO 8601 with an offset. Default 2026-01-01T00:00:00.000Z. */
-  readonly occurredAt?: string;
-  /** Default `test`. */
-  readonly aggregate?: string;
-}
-
-/** An event of a named stream; made by {@link recorded}. */
-export interface RecordedEvent<E extends PlainEvent = PlainEvent> extends RecordedOptions {
-  readonly streamId: string;
-  readonly event: E;
-}
-
-/** `recorded('fine-17', FineCreated({ amount: '62.59' }))`: says whose event it is, and when it happened. */
-export function recorded<E extends PlainEvent>(streamId: string, event: E, options: RecordedOptions = {}): RecordedEvent<E> {
-  return { ...options, streamId, event };
-}
-
-/** The stream of events that are given without one. */
-export const DEFAULT_STREAM = 'stream-1';
-const OCCURRED_AT = '2026-01-01T00:00:00.000Z';
+import { recordsOf, type PlainEvent, type RecordedEvent } from './recorded-events.js';
 
 /**
  * What a projection makes of events, without a database: through the same code as the engines, so that keys, tenants, column
@@ -111,49 +78,6 @@ export function planOf(definition: ProjectionDefinition): FoldPlan {
   return plan;
 }
 
-/** Records as an append would make them: each stream in the partition of its key, its events numbered. */
-export function recordsOf(
-  definition: ProjectionDefinition,
-  events: readonly (PlainEvent | RecordedEvent)[],
-): readonly LogRecord[] {
-  const versions = new Map<string, number>();
-  return events.map((given, n) => {
-    const {
-      streamId,
-      event,
-      tenant = null,
-      occurredAt = OCCURRED_AT,
-      aggregate = 'test',
-    }: RecordedEvent = 'event' in given ? given : recorded(DEFAULT_STREAM, given);
-    const { topic, declared } = declarationOf(definition, event.type);
-    const data = checkedPayload(declared.versions.at(-1)?.shape ?? { kind: 'type' }, event.data, event.type);
-    assertJson(data, event.type);
-    const key = streamKey(tenant, streamId);
-    const streamVersion = (versions.get(key) ?? 0) + 1;
-    versions.set(key, streamVersion);
-    const envelope = {
-      id: `event-${n + 1}`,
-      type: event.type,
-      eventVersion: declared.version,
-      data,
-      aggregate,
-      streamId,
-      streamVersion,
-      tenant,
-      occurredAt,
-    };
-    const encoded = encodeEvent({ ...envelope, correlationId: null, causationId: null, traceparent: null }, jsonCodec);
-    return {
-      topic: topic.name,
-      partition: partitionOf(key, topic.partitions),
-      offset: offset(n),
-      key,
-      timestampUs: Date.parse(OCCURRED_AT) * 1000,
-      ...encoded,
-    };
-  });
-}
-
 /** The rows by key text after the records, in their order. @throws what the failing event threw */
 export function foldRecords(plan: FoldPlan, records: readonly LogRecord[]): ReadonlyMap<string, Row> {
   const window = new RowWindow(true);
@@ -167,23 +91,4 @@ export function foldRecords(plan: FoldPlan, records: readonly LogRecord[]): Read
   const rows = new Map<string, Row>();
   for (const { text, row } of window.entries.values()) if (row !== null) rows.set(text, row);
   return rows;
-}
-
-function declarationOf(
-  definition: ProjectionDefinition,
-  type: string,
-): { readonly topic: AnyTopic; readonly declared: AnyEvent } {
-  for (const topic of definition.from) {
-    const declared = topic.events.find((event) => event.type === type);
-    if (declared) return { topic, declared };
-  }
-  const known = definition.from.flatMap((topic) => topic.events.map((event) => event.type));
-  throw new KappaError(
-    'KAPPA_UNKNOWN_EVENT_TYPE',
-    `no topic of projection ${definition.name} declares ${JSON.stringify(type)}`,
-    {
-      facts: { type, known },
-      nextStep: 'Add the event to its topic, or the topic to `from`.',
-    },
-  );
 }

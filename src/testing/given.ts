@@ -3,7 +3,6 @@ import { jsonCodec } from '../kernel/codec.js';
 import { KappaError } from '../kernel/errors.js';
 import type { AnyEvent, AnyRecorded, NewOf } from '../kernel/event.js';
 import { assertJson, checkedPayload } from '../kernel/payload.js';
-import type { Class } from '../kernel/types.js';
 import {
   aggregateDefinition,
   type AggregateDefinition,
@@ -13,6 +12,7 @@ import {
 import type { AggregateModel } from '../modules/aggregates/aggregate-model.js';
 import { AggregateRegistry } from '../modules/aggregates/aggregate-registry.js';
 import { checkCommand } from '../modules/aggregates/command-check.js';
+import { injectGiven, type GivenServices } from './given-services.js';
 import { decideCommand, type DecidedEvent } from '../modules/aggregates/decision.js';
 
 /** An event, types erased. */
@@ -33,7 +33,7 @@ export interface WhenOptions {
 
 /** What `prepare` needs: its services, or right away what it would return. */
 export type PreparedWith =
-  | { readonly inject: Inject | ReadonlyMap<Class<unknown>, unknown> }
+  | { readonly inject: GivenServices }
   /** In place of running `prepare`. */
   | { readonly facts: unknown };
 
@@ -140,13 +140,13 @@ export class When {
   async #facts(prepare: (inject: Inject) => unknown): Promise<unknown> {
     const { prepared } = this;
     if (prepared && 'facts' in prepared) return prepared.facts;
-    return prepare(<T>(token: Class<T>): T => {
-      const found = prepared && (typeof prepared.inject === 'function' ? prepared.inject(token) : prepared.inject.get(token));
-      if (found !== null && found !== undefined) return found as T;
-      throw new KappaError('KAPPA_NOT_GIVEN', `prepare asks for ${token.name}`, {
-        nextStep: `Give it: .with({ inject: new Map([[${token.name}, …]]) }), or what prepare returns: .with({ facts: … }).`,
-      });
-    });
+    return prepare(
+      injectGiven(
+        prepared?.inject ?? null,
+        'prepare',
+        (name) => `Give it: .with({ inject: new Map([[${name}, …]]) }), or what prepare returns: .with({ facts: … }).`,
+      ),
+    );
   }
 }
 

@@ -15,8 +15,13 @@ export type { KafkaAvailability } from './kafka/kafka-availability.js';
 export type { KafkaSource, StartedKafka, StartKafkaOptions } from './kafka/started-kafka.js';
 export { logConformance } from './log-conformance.js';
 export type { LogUnderTest, TestApi } from './log-conformance.js';
-export { fold, Folded, recorded } from './fold-events.js';
-export type { PlainEvent, RecordedEvent, RecordedOptions } from './fold-events.js';
+export { fold, Folded } from './fold-events.js';
+export { recorded } from './recorded-events.js';
+export type { PlainEvent, RecordedEvent, RecordedOptions } from './recorded-events.js';
+export { react, Reacted } from './react.js';
+export type { ReactOptions } from './react.js';
+export type { GivenServices } from './given-services.js';
+export type { PolicyCommand } from '../modules/policies/policy-plan.js';
 export { interleavings } from './interleavings.js';
 export type { InterleavingOptions } from './interleavings.js';
 

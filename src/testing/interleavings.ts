@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LogRecord } from '../kernel/record.js';
 import { projectionDefinition, type ProjectionDefinition, type Row } from '../modules/projections/projection.js';
 import type { FoldPlan } from '../modules/projections/fold/fold-plan.js';
-import { foldRecords, planOf, recordsOf, type PlainEvent, type RecordedEvent } from './fold-events.js';
+import { foldRecords, planOf } from './fold-events.js';
+import { recordsOf, type PlainEvent, type RecordedEvent } from './recorded-events.js';
 
 export interface InterleavingOptions {
   /** Orders that are tried. Default 100. */

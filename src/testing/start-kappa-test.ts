@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/database.js';
+import { KappaError } from '../kernel/errors.js';
 import { NOWHERE, type Position } from '../kernel/position.js';
 import type { EventLog } from '../log/event-log.js';
 import type { Inject } from '../modules/aggregates/aggregate.js';
@@ -6,6 +8,7 @@ import type { Commands } from '../modules/aggregates/command.js';
 import type { KappaDefinitions, KappaOptions } from '../modules/kappa/kappa-options.js';
 import { openKappa } from '../modules/kappa/open-kappa.js';
 import type { KappaRuntime } from '../modules/kappa/kappa-runtime.js';
+import type { PolicyOperations } from '../modules/policies/operations.js';
 import type { ProjectionOperations } from '../modules/projections/operations.js';
 import type { ReadableProjection } from '../modules/serving/projection-reader.js';
 import type { Reader } from '../modules/serving/reader.js';
@@ -16,7 +19,7 @@ export interface KappaTestOptions extends KappaDefinitions {
   readonly options?: Omit<KappaOptions, 'database'> & {
     readonly database?: Omit<NonNullable<KappaOptions['database']>, 'url' | 'dataDir' | 'schema'>;
   };
-  /** Gives `prepare` its services. Default: none can be injected. */
+  /** Gives `prepare` and policies their services. Default: none can be injected. */
   readonly inject?: Inject;
 }
 
@@ -24,6 +27,7 @@ export interface KappaTestOptions extends KappaDefinitions {
 export interface KappaTest {
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
+  readonly policies: PolicyOperations;
   readonly database: Database;
   readonly log: EventLog;
   readonly runtime: KappaRuntime;
@@ -31,8 +35,8 @@ export interface KappaTest {
   readonly url: string;
   reader<Row>(projection: ReadableProjection<Row>): Reader<Row>;
   /**
-   * Waits until every projection stands at what is now the end of its topics.
-   * @throws KAPPA_READ_TIMEOUT after `timeoutMs` (default 10,000)
+   * Waits until policies have nothing left to handle, and then until every projection stands at what is now the end of its topics.
+   * @throws KAPPA_READ_TIMEOUT, KAPPA_POLICY_BEHIND after `timeoutMs` each (default 10,000)
    */
   caughtUp(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Stops all and drops the database. May be called twice. */
@@ -40,7 +44,7 @@ export interface KappaTest {
 }
 
 /**
- * Starts aggregates and projections on a fresh database, a copy of a migrated one:
+ * Starts aggregates, projections and policies on a fresh database, a copy of a migrated one:
  *
  * ```ts
  * const kappa = await startKappaTest({ aggregates: [fine], projections: [finesV1] });
@@ -67,6 +71,7 @@ export async function startKappaTest(given: KappaTestOptions = {}): Promise<Kapp
   return {
     commands: runtime.commands,
     operations: runtime.operations,
+    policies: runtime.policies,
     database: runtime.database,
     log: runtime.log,
     runtime,
@@ -78,6 +83,7 @@ export async function startKappaTest(given: KappaTestOptions = {}): Promise<Kapp
 }
 
 async function caughtUp(runtime: KappaRuntime, timeoutMs: number): Promise<void> {
+  if (runtime.options.run.policies) await policiesCaughtUp(runtime.policies, timeoutMs);
   const { projections } = runtime.options.definitions;
   // All versions of a name share one live build.
   const byName = new Map(projections.map((projection) => [projection.name, projection]));
@@ -87,4 +93,20 @@ async function caughtUp(runtime: KappaRuntime, timeoutMs: number): Promise<void>
       await runtime.reader(projection).waitFor(Object.assign({}, NOWHERE, ...ends) as Position, { timeoutMs });
     }),
   );
+}
+
+const LOOK_EVERY_MS = 15;
+
+/** One look at all of them: what a policy does may be work for another. */
+async function policiesCaughtUp(policies: PolicyOperations, timeoutMs: number): Promise<void> {
+  for (const until = performance.now() + timeoutMs; ;) {
+    const late = (await policies.status()).find(({ behind }) => behind > 0);
+    if (!late) return;
+    if (performance.now() >= until)
+      throw new KappaError('KAPPA_POLICY_BEHIND', `policy ${late.name} is ${late.behind} behind after ${timeoutMs / 1_000} s`, {
+        facts: { policy: late.name, behind: late.behind },
+        nextStep: late.error?.message ?? 'Raise timeoutMs, or look what its handlers wait for.',
+      });
+    await sleep(LOOK_EVERY_MS);
+  }
 }

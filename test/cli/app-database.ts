@@ -11,6 +11,7 @@ export interface AppDatabase {
   readonly database: Database;
   /** Appends `count` fines with a payment each, like a running application. */
   addFines(count: number, from?: number): Promise<void>;
+  pay(fine: string, cents: number): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -37,6 +38,9 @@ export async function appDatabase(fines = 0): Promise<AppDatabase> {
     env: { DATABASE_URL: made.url },
     database: writer.database,
     addFines,
+    pay: async (id, cents) => {
+      await writer.commands.execute(new ReceivePayment(id, cents));
+    },
     drop: async () => {
       await writer.stop();
       await made.drop();

@@ -55,8 +55,13 @@ describe('options', () => {
         connectTimeoutMs: 30_000,
       },
       log: { driver: null, maxRecordBytes: 921_600 },
-      run: { commands: true, relay: true, projections: true, rest: true },
-      projections: { rebuildMemoryMb: 256, standbyHours: 24, onChangedCode: 'rebuild' },
+      run: { commands: true, relay: true, projections: true, policies: true, rest: true },
+      projections: {
+        rebuildMemoryMb: 256,
+        standbyHours: 24,
+        onChangedCode: 'rebuild',
+        deadLetters: { retries: 3, halt: false, maxLetters: 1_000 },
+      },
       commands: { stateCacheSize: 10_000, retries: 10 },
     });
     expect(options.definitions.topics.map(({ name }) => name)).toEqual(['accounts']);
@@ -70,7 +75,7 @@ describe('options', () => {
         url: 'x',
         database: { urll: 'x', poolSize: 0, migrate: 'never', schema: '' },
         run: { comands: true },
-        projections: { rebuildMemoryMb: '1' },
+        projections: { rebuildMemoryMb: '1', deadLetters: { retrys: 1 } },
         commands: [],
       },
       aggregate: [],
@@ -85,6 +90,7 @@ describe('options', () => {
       'database.schema is ""; must be an SQL name of 1 to 63 bytes',
       'run.comands is unknown; did you mean commands?',
       'projections.rebuildMemoryMb is "1"; must be a whole number from 1 to 1048576',
+      'projections.deadLetters is {"retrys":1}; retrys is unknown there; did you mean retries?',
       'commands is []; must be an object with stateCacheSize, retries',
     ]);
   });
@@ -140,12 +146,14 @@ describe('options', () => {
       commands: true,
       relay: false,
       projections: false,
+      policies: false,
       rest: true,
     });
     expect(checkOptions({ options: { run: { projections: true } } }, { KAPPA_RUN: 'commands' }).run).toEqual({
       commands: false,
       relay: false,
       projections: true,
+      policies: false,
       rest: false,
     });
     expect(problemsOf({}, { KAPPA_RUN: 'projection' })).toEqual(['KAPPA_RUN=projection is unknown; did you mean projections?']);

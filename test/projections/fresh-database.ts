@@ -1,4 +1,5 @@
 import { Database, type DatabaseOptions } from '../../src/database/database.js';
+import { deadLetterMigrations } from '../../src/database/dead-letters/migrations.js';
 import { Migrator } from '../../src/database/migrator.js';
 import { projectionMigrations } from '../../src/modules/projections/migrations.js';
 import { createTestDatabase, testServer, type TestServer } from '../../src/testing/test-server.js';
@@ -24,7 +25,7 @@ export async function freshDatabase(options: Partial<DatabaseOptions> = {}): Pro
     return database;
   };
   const database = another();
-  await new Migrator(database, projectionMigrations).migrate();
+  await new Migrator(database, [...deadLetterMigrations, ...projectionMigrations]).migrate();
   return {
     database,
     url: made.url,

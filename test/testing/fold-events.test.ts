@@ -5,7 +5,8 @@ import { event } from '../../src/kernel/event.js';
 import { type } from '../../src/kernel/shape.js';
 import { topic } from '../../src/kernel/topic.js';
 import { projection } from '../../src/modules/projections/projection.js';
-import { fold, recorded } from '../../src/testing/fold-events.js';
+import { fold } from '../../src/testing/fold-events.js';
+import { recorded } from '../../src/testing/recorded-events.js';
 import { interleavings } from '../../src/testing/interleavings.js';
 
 const Opened = event('account.opened', type<{ owner: string }>());

@@ -1,4 +1,4 @@
-import { aggregate, event, projection, topic, type, type Recorded } from 'nest-kappa';
+import { aggregate, event, policy, projection, topic, type, type Recorded } from 'nest-kappa';
 import { Fine, FineCreated, FineRow, OrderPlaced, PaymentReceived, ReceivePayment, fines, type FineState } from './ok.js';
 
 /** Mistakes that the compiler must find. A mistake that compiles makes its expectation an error by itself. */
@@ -75,6 +75,46 @@ topic('t', { events: ['payment.received'] });
 topic('t', { events: [FineCreated], decode: () => ({ event: OrderPlaced({ amount: '1' }) }) });
 // @ts-expect-error 27: a foreign record read as data without an event
 topic('t', { events: [FineCreated], decode: (record) => ({ amount: record.text() }) });
+
+// ---- policies
+
+const Receipts = policy({ name: 'receipts', from: [fines] });
+// @ts-expect-error P1: no name
+policy({ from: [fines] });
+// @ts-expect-error P2: another start
+policy({ name: 'receipts', from: [fines], startAt: 'begin' });
+// @ts-expect-error P3: an event that is in none of the topics
+Receipts.on(OrderPlaced, () => []);
+// @ts-expect-error P4: a misspelt field of the payload
+Receipts.on(PaymentReceived, (e) => [new ReceivePayment(e.data.amonut)]);
+// @ts-expect-error P5: an event in place of a command
+Receipts.on(PaymentReceived, (e) => [PaymentReceived({ amount: e.data.amount })]);
+// @ts-expect-error P6: a command's class in place of a command
+Receipts.on(PaymentReceived, () => ReceivePayment);
+// @ts-expect-error P7: a text
+Receipts.on(PaymentReceived, async (e) => e.data.amount);
+// @ts-expect-error P8: an option that the policy gives
+Receipts.on(PaymentReceived, () => [{ command: new ReceivePayment(), options: { idempotencyKey: '1' } }]);
+// @ts-expect-error P9: an event that is changed in place
+Receipts.on(PaymentReceived, (e) => void (e.data.amount = '1'));
+// @ts-expect-error P10: an event type by its name
+Receipts.on('payment.received', () => []);
+
+export class DecoratedPolicy {
+  // @ts-expect-error P11: an event of another topic
+  @Receipts.On(OrderPlaced)
+  a(_: Recorded<typeof OrderPlaced>): void {}
+
+  // @ts-expect-error P12: a parameter of another event
+  @Receipts.On(FineCreated)
+  b(_: Recorded<typeof OrderPlaced>): void {}
+
+  // @ts-expect-error P13: an event in place of a command
+  @Receipts.On(FineCreated)
+  c() {
+    return [FineCreated({ amount: '1' })];
+  }
+}
 
 // ---- decorators
 

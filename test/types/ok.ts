@@ -1,4 +1,4 @@
-import { aggregate, event, projection, refuse, topic, type, type Recorded } from 'nest-kappa';
+import { aggregate, event, policy, projection, refuse, topic, type, type InjectService, type Recorded } from 'nest-kappa';
 
 /** What an application writes: nothing is annotated in the object form, all is inferred. */
 export const FineCreated = event('fine.created', type<{ amount: string }>());
@@ -28,6 +28,9 @@ export interface FineState {
 export class ReceivePayment {
   fineId!: string;
   amount!: string;
+  constructor(fineId?: string) {
+    if (fineId !== undefined) this.fineId = fineId;
+  }
 }
 
 export class AddPenalty {
@@ -81,6 +84,7 @@ const notes = topic('notes', { events: [FineNoted] });
 export const finesAndNotes = projection({ name: 'fines_and_notes', version: 1, from: [fines, notes], table: FineRow })
   .on(FineCreated, (row, e) => ({ id: e.stream.id, amount: e.data.amount, paid: row?.paid ?? '0' }))
   .on(FineNoted, { key: (e) => ({ id: e.stream.id }) }, (row, e) => row && { ...row, paid: e.data.text });
+export const Ledger = projection({ name: 'ledger', version: 1, from: [fines], table: FineRow, deadLetters: { halt: true } });
 
 /** The same with decorators: a handler may take fewer parameters and return less than it could. */
 @Fine.Decider()
@@ -116,5 +120,32 @@ export class FinesHandlers {
   @Fines.On(PaymentReceived, { key: (e) => ({ id: e.stream.id }) })
   received(row: FineRow | null, e: Recorded<typeof PaymentReceived>): FineRow | null {
     return row && { ...row, paid: e.data.amount };
+  }
+}
+
+export const SendReceipts = policy({ name: 'send-receipts', from: [fines], startAt: 'beginning', onRefusal: 'ignore' });
+/** A policy answers with a command, several or none, at once or later. */
+export const sendReceipts = SendReceipts.on(PaymentReceived, (event) => new ReceivePayment(event.data.amount))
+  .on(PaymentReceived, (event, inject) => {
+    void inject(Tariffs).of(event.stream.id);
+  })
+  .on(FineCreated, async (event, inject) => [new ReceivePayment(await inject(Tariffs).of(event.stream.id))])
+  .on(FineCreated, () => [])
+  .on(FineCreated, (event) => (event.data.amount === '0' ? null : [new AddPenalty(), new ReceivePayment()]))
+  .on(FineCreated, (event) => [
+    { command: new AddPenalty(), options: { tenant: event.tenant, occurredAt: event.occurredAt } },
+    new AddPenalty(),
+  ]);
+
+@SendReceipts.Handlers()
+export class SendReceiptsHandlers {
+  @SendReceipts.On(PaymentReceived)
+  received(event: Recorded<typeof PaymentReceived>, inject: InjectService) {
+    return [new ReceivePayment(`${event.data.amount} ${typeof inject}`)];
+  }
+
+  @SendReceipts.On(FineCreated)
+  async created(): Promise<void> {
+    await Promise.resolve();
   }
 }

@@ -76,7 +76,8 @@ export const addProjectionCommands: AddCommands = (program, run) => {
       .argument('<names...>')
       .option('--version <n>', 'the newest ready build of this version')
       .option('--build <id>', 'this build (its id in status)')
-      .option('--verify', 'compare first, and refuse when rows differ'),
+      .option('--verify', 'compare first, and refuse when rows differ')
+      .option('--with-dead-letters', 'also to a build with more dead letters than the live one'),
     (names, flags) => (context) => swapProjections(context, names, flags),
   );
 

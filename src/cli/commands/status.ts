@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { describeTransaction, oldestTransaction } from '../../modules/projections/old-transaction.js';
 import { bytes, count, plural } from '../format.js';
 import type { AddCommands } from '../add-commands.js';
+import { policyTable } from './policies.js';
 import { projectionTable } from '../projections/look.js';
 import { readProcesses, readServer } from '../server-facts.js';
 
@@ -9,17 +10,18 @@ import { readProcesses, readServer } from '../server-facts.js';
 export const addStatusCommand: AddCommands = (program, run) => {
   program
     .command('status')
-    .description('database, log, running processes and projections at one glance')
+    .description('database, log, running processes, projections and policies at one glance')
     .action((_: unknown, command: Command) =>
       run(command, async (context) => {
-        const { database, migrator, log, operations, place, embedded, file } = await context.open();
+        const { database, migrator, log, operations, policies: policyOperations, place, embedded, file } = await context.open();
         const { out } = context;
-        const [server, steps, topics, processes, projections, oldTransaction] = await Promise.all([
+        const [server, steps, topics, processes, projections, policies, oldTransaction] = await Promise.all([
           readServer(database),
           migrator.status(),
           log.listTopics(),
           readProcesses(database),
           operations.status(),
+          policyOperations.status(),
           oldestTransaction(database),
         ]);
         const pending = steps.filter(({ appliedAt }) => appliedAt === null).length;
@@ -42,6 +44,7 @@ export const addStatusCommand: AddCommands = (program, run) => {
             log: { driver: log.driver, topics: topics.length, events },
             processes,
             projections,
+            policies,
           },
           () =>
             [
@@ -67,6 +70,7 @@ export const addStatusCommand: AddCommands = (program, run) => {
               ]),
               '',
               projectionTable(projections, out),
+              ...(policies.length === 0 ? [] : ['', policyTable(policies, out)]),
             ].join('\n'),
         );
         return 0;

@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os';
 import { buildLabel, type Build, type BuildState } from '../../modules/projections/build.js';
 import type { CommandContext } from '../command-context.js';
 import { plural } from '../format.js';
 import { checkNames } from '../projection-names.js';
 import type { Session } from '../session.js';
+import { userName } from '../user-name.js';
 import { wholeNumber } from '../wrong-usage.js';
 import { buildOption } from './swap.js';
 
@@ -96,12 +96,4 @@ async function endBuilds(
       : `${plural(ended.length, 'build')} ${ending.document}: ${ended.map(buildLabel).join(', ')}`,
   );
   return 0;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'unknown';
-  }
 }

@@ -1,3 +1,4 @@
+import { openOf, type LetterCounts } from '../../database/dead-letters/dead-letter.js';
 import { buildLabel } from '../../modules/projections/build.js';
 import type { BuildStatus, PlanEntry, ProjectionStatus } from '../../modules/projections/operations.js';
 import type { CommandContext } from '../command-context.js';
@@ -32,7 +33,7 @@ export function projectionTable(projections: readonly ProjectionStatus[], out: O
         projection.name,
         projection.versions.map((version) => `v${version}`).join(' ') || out.color.dim('–'),
         live
-          ? `v${live.build.version} build ${live.build.number}${live.build.error ? out.color.red(' stopped') : ''}${live.orphaned ? out.color.yellow(' orphaned') : ''}`
+          ? `v${live.build.version} build ${live.build.number}${live.build.error ? out.color.red(' stopped') : ''}${openOf(live.letters) > 0 ? out.color.red(` ${lettersText(live.letters, out)} aside`) : ''}${live.orphaned ? out.color.yellow(' orphaned') : ''}`
           : out.color.dim('none'),
         live ? count(live.behind) : '',
         live?.rows === null || live === undefined ? '' : count(live.rows),
@@ -51,25 +52,32 @@ export async function showStatus(context: CommandContext, names: readonly string
     const builds = projections.flatMap((projection) => projection.builds);
     if (builds.length === 0) return projectionTable(projections, out);
     const table = out.table(
-      ['id', 'build', 'state', 'behind', 'rows', 'size', 'runners', 'since'],
+      ['id', 'build', 'state', 'behind', 'letters', 'rows', 'size', 'runners', 'since'],
       builds.map((one) => [
         String(one.build.id),
         buildLabel(one.build),
         `${stateText(one.build.state, out)}${one.orphaned ? out.color.yellow(' orphaned') : ''}`,
         count(one.behind),
+        lettersText(one.letters, out),
         one.rows === null ? '–' : count(one.rows),
         bytes(one.bytes),
         count(one.runners),
         one.build.stateSince.slice(0, 19).replace('T', ' '),
       ]),
-      [0, 3, 4, 5, 6],
+      [0, 3, 4, 5, 6, 7],
     );
     return [table, ...builds.flatMap((one) => remarks(one, out))].join('\n');
   });
   return 0;
 }
 
-function remarks({ build, orphaned, progress, groupEnded }: BuildStatus, out: Output): readonly string[] {
+/** Dead letters, and after the plus those that wait behind them. */
+export function lettersText({ letters, followers }: LetterCounts, out: Output): string {
+  if (letters + followers === 0) return '0';
+  return out.color.red(followers === 0 ? count(letters) : `${count(letters)} +${count(followers)}`);
+}
+
+function remarks({ build, orphaned, progress, groupEnded, letters }: BuildStatus, out: Output): readonly string[] {
   const lines: string[] = [];
   if (build.error) {
     const { at } = build.error;
@@ -77,6 +85,11 @@ function remarks({ build, orphaned, progress, groupEnded }: BuildStatus, out: Ou
     lines.push(`${out.color.red(`${buildLabel(build)} stopped${place}`)}: ${build.error.message}`);
   }
   if (groupEnded !== null) lines.push(out.color.yellow(groupEnded));
+  if (openOf(letters) > 0) {
+    lines.push(
+      `${out.color.red(`${buildLabel(build)} has set ${plural(openOf(letters), 'event')} aside`)}: see npx nest-kappa dead-letters list ${build.projection}.`,
+    );
+  }
   if (orphaned) {
     const position = progress.map((line) => `${line.topic}/${line.partition}:${line.nextOffset}`).join(' ');
     lines.push(
@@ -135,6 +148,7 @@ function planText(plan: readonly PlanEntry[], out: Output): string {
       return [
         title,
         ...entry.changes.map((change) => `  ${change}`),
+        ...(openOf(entry.letters) === 0 ? [] : [`  ${out.color.dim('letters')}     ${lettersText(entry.letters, out)}`]),
         `  ${out.color.dim('to do')}       ${estimate}`,
         ...entry.dependants.map(
           ({ kind, name, effect }) =>

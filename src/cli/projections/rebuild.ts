@@ -121,6 +121,7 @@ function stepText(step: RebuildProgress, seconds: number, out: Output): string {
   if (step.phase === 'failed') return `${out.color.red(`${label} failed`)}: ${step.error ?? 'see status'}`;
   if (step.error !== null) return `${out.color.yellow(`${label} ${step.phase}, not swapped`)}: ${step.error}`;
   const rows = step.rows === null ? '' : `, ${count(step.rows)} rows`;
-  const done = `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
+  const aside = step.letters === 0 ? '' : out.color.red(`, ${count(step.letters)} aside`);
+  const done = `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows}${aside} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
   return step.phase === 'swapped' && step.runners === 0 ? `${done}\n${standsStill(step, out)}` : done;
 }

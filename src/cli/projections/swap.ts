@@ -1,8 +1,10 @@
+import { openOf } from '../../database/dead-letters/dead-letter.js';
 import { buildLabel } from '../../modules/projections/build.js';
 import type { SwapResult, VerifyResult } from '../../modules/projections/operations.js';
 import type { CommandContext } from '../command-context.js';
 import { count } from '../format.js';
 import type { Output } from '../output.js';
+import { lettersText } from './look.js';
 import { checkNames } from '../projection-names.js';
 import type { Session } from '../session.js';
 import { wholeNumber } from '../wrong-usage.js';
@@ -17,6 +19,7 @@ export interface SwapFlags {
   readonly version?: string;
   readonly build?: string;
   readonly verify?: boolean;
+  readonly withDeadLetters?: boolean;
 }
 
 export interface RollbackFlags {
@@ -46,6 +49,7 @@ export async function swapProjections(context: CommandContext, names: readonly s
     ...buildOption(flags.build),
     ...(flags.version === undefined ? {} : { version: wholeNumber('--version', flags.version) }),
     ...(flags.verify ? { verify: true } : {}),
+    ...(flags.withDeadLetters ? { withDeadLetters: true } : {}),
   };
   const session = await ready(context, names);
   const swapped = await session.operations.swap(names, options);
@@ -75,9 +79,10 @@ async function ready(context: CommandContext, names: readonly string[]): Promise
 
 function swapText(results: readonly SwapResult[], out: Output): string {
   return results
-    .flatMap(({ projection, from, to, lockedMs, runners }) => {
+    .flatMap(({ projection, from, to, lockedMs, letters, runners }) => {
       const before = from === null ? 'nothing' : `v${from.version} build ${from.number}`;
-      const line = `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}`;
+      const aside = openOf(letters) === 0 ? '' : `  ${lettersText(letters, out)} aside`;
+      const line = `${out.color.green(projection)}  ${before} → v${to.version} build ${to.number}  ${out.color.dim(`locked ${lockedMs.toFixed(1)} ms`)}${aside}`;
       return runners === 0 ? [line, standsStill(to, out)] : [line];
     })
     .join('\n');
@@ -93,6 +98,10 @@ function verifyText(result: VerifyResult, out: Output): string {
       ['added', count(result.added)],
       ['removed', count(result.removed)],
       ['changed', count(result.changed)],
+      [
+        'letters',
+        `${lettersText(result.lettersLive, out)} live, ${lettersText(result.lettersCandidate, out)} in the candidate`,
+      ],
     ]),
     ...result.samples.map(
       (sample) => `  ${sample.key}\n    live       ${rowText(sample.live)}\n    candidate  ${rowText(sample.candidate)}`,

@@ -92,6 +92,11 @@ export class CommandExecutor extends Commands {
     }
   }
 
+  /** Commands that are being executed, in words. */
+  get underWay(): readonly string[] {
+    return this.#underWay.size === 0 ? [] : [`${this.#underWay.size} being executed`];
+  }
+
   /** Refuses new commands and waits for those under way, and for their snapshots. May be called twice. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -3,6 +3,7 @@ import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent } from '../../kernel/event.js';
 import type { AnyTopic } from '../../kernel/topic.js';
 import { aggregateDefinition, type AggregateDefinition } from '../aggregates/aggregate.js';
+import { policyDefinition, type PolicyDefinition } from '../policies/policy.js';
 import { projectionDefinition, type ProjectionDefinition } from '../projections/projection.js';
 import { tableDefinition } from '../projections/table-definition.js';
 import type { KappaDefinitions } from './kappa-options.js';
@@ -11,6 +12,7 @@ import type { KappaDefinitions } from './kappa-options.js';
 export interface ResolvedDefinitions {
   readonly aggregates: readonly AggregateDefinition[];
   readonly projections: readonly ProjectionDefinition[];
+  readonly policies: readonly PolicyDefinition[];
   /** Every topic that one of them names, by name. */
   readonly topics: readonly AnyTopic[];
 }
@@ -19,8 +21,10 @@ export interface ResolvedDefinitions {
 export function checkDefinitions(given: KappaDefinitions, problems: string[]): ResolvedDefinitions {
   const aggregates = resolve('aggregates', given.aggregates, aggregateOf, problems);
   const projections = resolve('projections', given.projections, projectionOf, problems);
+  const policies = resolve('policies', given.policies, policyOf, problems);
   twice(aggregates, ({ name }) => `aggregate ${name}`, 'give each its own name', problems);
   twice(projections, ({ name, version }) => `projection ${name} version ${version}`, 'raise the version of one', problems);
+  twice(policies, ({ name }) => `policy ${name}`, 'give each its own name', problems);
   checkCommands(aggregates, problems);
   for (const { name, topic } of aggregates) {
     if (topic.decode !== null)
@@ -31,10 +35,17 @@ export function checkDefinitions(given: KappaDefinitions, problems: string[]): R
   for (const definition of projections) checkProjection(definition, problems);
   for (const name of new Set(projections.map((one) => one.name)))
     if (!isIdentifier(name)) problems.push(`projection ${name} cannot name a view; use at most 63 bytes`);
-  const topics = [...aggregates.map(({ topic }) => topic), ...projections.flatMap(({ from }) => from)];
+  for (const { name, handlers } of policies)
+    if (handlers.length === 0) problems.push(`policy ${name} has no handlers; add .on(…), and list what it returns`);
+  const topics = [
+    ...aggregates.map(({ topic }) => topic),
+    ...projections.flatMap(({ from }) => from),
+    ...policies.flatMap(({ from }) => from),
+  ];
   checkTopics(topics, problems);
   for (const { name, version, from } of projections) checkEventsOf(`projection ${name} version ${version}`, from, problems);
-  return { aggregates, projections, topics: [...new Map(topics.map((one) => [one.name, one])).values()] };
+  for (const { name, from } of policies) checkEventsOf(`policy ${name}`, from, problems);
+  return { aggregates, projections, policies, topics: [...new Map(topics.map((one) => [one.name, one])).values()] };
 }
 
 function resolve<D>(list: string, entries: unknown, definitionOf: (entry: unknown) => D, problems: string[]): D[] {
@@ -67,6 +78,12 @@ function projectionOf(entry: unknown): ProjectionDefinition {
   const kind = kindOf(entry);
   if (kind !== 'projection' && kind !== 'class') throw wrongEntry(`is ${describe(entry)}, not a projection`, adviceFor(entry));
   return projectionDefinition(entry as ProjectionDefinition | (new () => object));
+}
+
+function policyOf(entry: unknown): PolicyDefinition {
+  const kind = kindOf(entry);
+  if (kind !== 'policy' && kind !== 'class') throw wrongEntry(`is ${describe(entry)}, not a policy`, adviceFor(entry));
+  return policyDefinition(entry as PolicyDefinition | (new () => object));
 }
 
 function kindOf(entry: unknown): string | null {
@@ -149,7 +166,7 @@ function differenceOf(a: AnyTopic, b: AnyTopic): string | null {
   return clashOf([a, b]) === null ? null : `two declarations of ${clashOf([a, b])}`;
 }
 
-/** A projection knows an event by its type alone, so one type cannot be declared twice in what it reads. */
+/** Projections and policies know an event by its type alone, so one type cannot be declared twice in what one reads. */
 function checkEventsOf(what: string, from: readonly AnyTopic[], problems: string[]): void {
   const clash = new Set(from.map(({ name }) => name)).size === from.length ? clashOf(from) : null;
   if (clash !== null)

@@ -4,12 +4,15 @@ import {
   Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
+  type OnModuleDestroy,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { KappaError } from '../../kernel/errors.js';
 import type { Class } from '../../kernel/types.js';
+import { ConnectedHealth } from '../operations/health/connected-health.js';
+import { LateDeadLetters } from '../operations/dead-letters/late-dead-letters.js';
 import { Readers } from '../serving/readers.js';
 import type { KappaDefinitions, KappaOptions } from './kappa-options.js';
 import { KappaRuntime } from './kappa-runtime.js';
@@ -28,15 +31,18 @@ export class KappaFeature {
 
 /**
  * Starts and stops the runtime of one Nest application: opened in onModuleInit, so that commands work from
- * onApplicationBootstrap on; engines run from onApplicationBootstrap to onApplicationShutdown.
+ * onApplicationBootstrap on; engines run from onApplicationBootstrap to onApplicationShutdown. From onModuleDestroy on, while
+ * requests under way still end, the application is not ready any more.
  */
 @Injectable()
-export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   #runtime: KappaRuntime | null = null;
 
   constructor(
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
     @Inject(Readers) private readonly readers: Readers,
+    @Inject(ConnectedHealth) private readonly health: ConnectedHealth,
+    @Inject(LateDeadLetters) private readonly deadLetters: LateDeadLetters,
   ) {}
 
   /** @throws KAPPA_NOT_STARTED */
@@ -57,6 +63,8 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplic
       await runtime.start({ engines: false });
       this.#runtime = runtime;
       this.readers.connect(runtime);
+      this.health.connect(runtime.health);
+      this.deadLetters.connect(runtime);
     } catch (error) {
       throw withoutStack(error);
     }
@@ -71,8 +79,17 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplic
     }
   }
 
+  onModuleDestroy(): void {
+    this.#runtime?.leave();
+  }
+
+  /** @throws KAPPA_STOP_TIMEOUT */
   async onApplicationShutdown(): Promise<void> {
-    await this.#runtime?.stop();
+    try {
+      await this.#runtime?.stop();
+    } catch (error) {
+      throw withoutStack(error);
+    }
   }
 
   #settings(): KappaSettings {
@@ -94,6 +111,7 @@ export class KappaHost implements OnModuleInit, OnApplicationBootstrap, OnApplic
     return {
       aggregates: features.flatMap(({ aggregates }) => aggregates ?? []),
       projections: features.flatMap(({ projections }) => projections ?? []),
+      policies: features.flatMap(({ policies }) => policies ?? []),
     };
   }
 

@@ -1,5 +1,7 @@
 import type { LogDriver } from '../../log/log-driver.js';
+import type { DeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import type { AggregateDefinition } from '../aggregates/aggregate.js';
+import type { PolicyDefinition } from '../policies/policy.js';
 import type { ProjectionDefinition } from '../projections/projection.js';
 
 export interface KappaDatabaseOptions {
@@ -24,12 +26,13 @@ export interface KappaLogOptions {
   readonly maxRecordBytes?: number;
 }
 
-/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,relay,projections,rest` says the same. */
+/** What this process does. What is left out is not done. Default: everything. KAPPA_RUN=`commands,relay,projections,policies,rest` says the same. */
 export interface KappaRunOptions {
   readonly commands?: boolean;
   /** Copies what aggregates append to the log, where another than PostgreSQL carries it: some process must. */
   readonly relay?: boolean;
   readonly projections?: boolean;
+  readonly policies?: boolean;
   readonly rest?: boolean;
 }
 
@@ -40,6 +43,13 @@ export interface KappaProjectionOptions {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default: `rebuild`, in production `warn`. */
   readonly onChangedCode?: 'rebuild' | 'warn';
+  /** What becomes of events that a handler cannot take in, where a projection does not say so itself. */
+  readonly deadLetters?: DeadLetterOptions;
+}
+
+export interface KappaPolicyOptions {
+  /** What becomes of events that fail. Default: tried again 3 times, then set aside, at most 1,000 of a policy. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 export interface KappaCommandOptions {
@@ -57,7 +67,13 @@ export interface KappaOptions {
   readonly log?: KappaLogOptions | LogDriver;
   readonly run?: KappaRunOptions;
   readonly projections?: KappaProjectionOptions;
+  readonly policies?: KappaPolicyOptions;
   readonly commands?: KappaCommandOptions;
+  /**
+   * How long a stop waits for what is under way, in milliseconds; then it ends with an error that names it. Default 15,000:
+   * less than the 30 s after which Kubernetes kills.
+   */
+  readonly shutdownTimeoutMs?: number;
 }
 
 /** What an application declares; objects and decorated classes stand side by side. */
@@ -65,6 +81,7 @@ export interface KappaDefinitions {
   readonly aggregates?: readonly (AggregateDefinition | (new () => object))[];
   /** Several versions of one name are registered together. */
   readonly projections?: readonly (ProjectionDefinition | (new () => object))[];
+  readonly policies?: readonly (PolicyDefinition | (new () => object))[];
 }
 
 /** The default export of `kappa.config.ts`: definitions and the options that `forRoot` is given, nothing that starts. */

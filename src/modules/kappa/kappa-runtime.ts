@@ -1,4 +1,5 @@
 import { Database } from '../../database/database.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { startEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 import { Migrator } from '../../database/migrator.js';
 import { jsonCodec } from '../../kernel/codec.js';
@@ -14,7 +15,18 @@ import { Relay } from '../aggregates/relay/relay.js';
 import type { RelayHealth } from '../aggregates/relay/relay-state.js';
 import { relayedTopics } from '../aggregates/relay/relayed-topics.js';
 import { RelayOperations } from '../aggregates/relay/relay-operations.js';
+import { HealthChecks } from '../operations/health/health-checks.js';
+import type { Health } from '../operations/health/health.js';
+import { beginPolicies } from '../policies/begin-policies.js';
+import { PolicyEngine } from '../policies/engine/policy-engine.js';
+import type { PolicyOperations } from '../policies/operations.js';
+import { PolicyOwners } from '../policies/policy-owners.js';
+import { PolicyStatusReader } from '../policies/policy-status.js';
+import { PolicyStore } from '../policies/policy-store.js';
+import { LetterDesk } from '../operations/dead-letters/letter-desk.js';
+import type { DeadLetters } from '../operations/dead-letters/dead-letters.js';
 import { BuildStore } from '../projections/build-store.js';
+import { BuildOwners } from '../projections/dead-letters/build-owners.js';
 import type { ProjectionOperations } from '../projections/operations.js';
 import { ProgressSignal } from '../projections/runner/progress-signal.js';
 import { Operations } from '../projections/supervisor/operations.js';
@@ -22,6 +34,7 @@ import { ProjectionEngine } from '../projections/supervisor/supervisor.js';
 import { ProgressWatch } from '../serving/progress-watch.js';
 import { ProjectionReader, type ReadableProjection } from '../serving/projection-reader.js';
 import type { ReaderSource } from '../serving/readers.js';
+import { readinessChecks } from './readiness-checks.js';
 import { kappaMigrations } from './migrations.js';
 import { createTopics, openLog } from './open-log.js';
 import type { ResolvedOptions } from './options-check.js';
@@ -30,13 +43,13 @@ import { waitForDatabase } from './wait-for-database.js';
 
 /** What the runtime is given by whoever hosts it. */
 export interface RuntimeHost {
-  /** Gives `prepare` its services. */
+  /** Gives `prepare` and policies their services. */
   readonly inject: Inject;
   readonly logger: Logger;
 }
 
 export interface RuntimeStart {
-  /** False opens database, log, commands and readers, and projects nothing. Default: what `run` says. */
+  /** False opens database, log, commands and readers; nothing projects, no policy runs. Default: what `run` says. */
   readonly engines?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -47,10 +60,14 @@ interface Opened {
   readonly outbox: EventLog;
   readonly commands: Commands;
   readonly operations: ProjectionOperations;
+  readonly policies: PolicyOperations;
+  readonly deadLetters: DeadLetters;
   readonly engine: ProjectionEngine;
   /** Null where PostgreSQL carries the log, or `run` leaves it out. */
   readonly relay: Relay | null;
   readonly relays: RelayOperations;
+  readonly policyEngine: PolicyEngine;
+  readonly health: HealthChecks;
   readonly watch: ProgressWatch;
 }
 
@@ -59,7 +76,7 @@ interface Opened {
  *
  * Start: embedded server, database, schema, log, topics, commands, readers, relay, engines. Stop, the other way round: engines
  * finish their batch, waiting reads end, commands under way end, the relay finishes its transactions, then log, connections,
- * embedded server.
+ * embedded server. A stop that takes longer than `shutdownTimeoutMs` gives up and says what it waited for.
  */
 export class KappaRuntime implements ReaderSource {
   readonly #stops = new StopStack();
@@ -99,6 +116,18 @@ export class KappaRuntime implements ReaderSource {
     return this.#parts.relay?.health ?? null;
   }
 
+  get policies(): PolicyOperations {
+    return this.#parts.policies;
+  }
+
+  get deadLetters(): DeadLetters {
+    return this.#parts.deadLetters;
+  }
+
+  get health(): Health {
+    return this.#parts.health;
+  }
+
   get servesRest(): boolean {
     return this.options.run.rest;
   }
@@ -131,21 +160,40 @@ export class KappaRuntime implements ReaderSource {
     await this.#starting;
   }
 
-  /** Relays and projects, where `run` says so. May be called twice. */
+  /** Relays, projects and runs policies, where `run` says so. May be called twice. */
   async startEngines(): Promise<void> {
-    const { engine, relay } = this.#parts;
+    const { engine, policyEngine, relay } = this.#parts;
+    const { run } = this.options;
+    if (this.#enginesRun) return;
     relay?.start();
-    if (!this.options.run.projections || this.#enginesRun) return;
     this.#enginesRun = true;
-    this.#stops.add(() => engine.stop());
-    await engine.start();
+    if (run.projections) {
+      this.#stops.add('projections', () => engine.stop());
+      await engine.start();
+    }
+    if (!run.policies || this.#stopping.signal.aborted) return;
+    this.#stops.add(
+      'policies',
+      () => policyEngine.stop(),
+      () => policyEngine.underWay,
+    );
+    policyEngine.start();
   }
 
-  /** Waits for the batch and the commands under way. May be called twice. */
+  /** A stop is near: readiness says so, and everything goes on until then. */
+  leave(): void {
+    this.#opened?.health.leave();
+  }
+
+  /**
+   * Waits for the batch, the events and the commands under way. May be called twice.
+   * @throws KAPPA_STOP_TIMEOUT after `shutdownTimeoutMs`, with what was still under way
+   */
   async stop(): Promise<void> {
+    this.leave();
     this.#stopping.abort(new KappaError('KAPPA_STOPPED', 'the application stops'));
     await this.#starting?.catch(() => undefined);
-    await this.#stops.run();
+    await this.#stops.run({ limitMs: this.options.shutdownTimeoutMs });
   }
 
   async #start({ engines = true, signal }: RuntimeStart): Promise<void> {
@@ -155,7 +203,7 @@ export class KappaRuntime implements ReaderSource {
       if (engines) await this.startEngines();
     } catch (error) {
       // Why it failed counts more than what went wrong on the way out.
-      await this.#stops.run().catch(() => undefined);
+      await this.#stops.run({ limitMs: this.options.shutdownTimeoutMs }).catch(() => undefined);
       throw error;
     }
   }
@@ -172,15 +220,15 @@ export class KappaRuntime implements ReaderSource {
     signal.throwIfAborted();
     const opened = openLog({ options, database, logger: host.logger });
     const { log, outbox } = opened;
-    this.#stops.add(() => outbox.stop());
+    this.#stops.add('rows to relay', () => outbox.stop());
     await outbox.start();
     if (log !== outbox) {
-      this.#stops.add(() => log.stop());
+      this.#stops.add('log', () => log.stop());
       await log.start({ signal });
     }
     await createTopics(opened, definitions);
     const relay = log !== outbox && options.run.relay ? new Relay({ database, outbox, log, logger: host.logger }) : null;
-    if (relay) this.#stops.add(() => relay.stop());
+    if (relay) this.#stops.add('relay', () => relay.stop());
 
     const executor = new CommandExecutor({
       database,
@@ -191,11 +239,17 @@ export class KappaRuntime implements ReaderSource {
       logger: host.logger,
       ...options.commands,
     });
-    this.#stops.add(() => executor.stop());
-    if (options.run.commands) await executor.start();
+    this.#stops.add(
+      'commands',
+      () => executor.stop(),
+      () => executor.underWay,
+    );
+    if (options.run.commands || options.run.policies) await executor.start();
+    const policyProgress = new PolicyStore(database);
+    await beginPolicies(definitions.policies, log, policyProgress);
     const progress = new ProgressSignal();
     const watch = new ProgressWatch(database, progress);
-    this.#stops.add(() => watch.stop());
+    this.#stops.add('reads', () => watch.stop());
     const builds = new BuildStore(database);
     const context = { database, log, builds, progress, logger: host.logger, codec: jsonCodec };
     const engine = new ProjectionEngine({
@@ -204,10 +258,42 @@ export class KappaRuntime implements ReaderSource {
       application: options.name,
       ...projections,
     });
-    const operations = new Operations({ ...context, projections: definitions.projections, ...projections });
+    const helped = { ...context, ...projections, projections: definitions.projections };
+    const operations = new Operations(helped);
     const relays = new RelayOperations({ database, outbox, log });
+    const policyEngine = new PolicyEngine({
+      database,
+      log,
+      progress: policyProgress,
+      commands: executor,
+      policies: definitions.policies,
+      inject: host.inject,
+      codec: jsonCodec,
+      logger: host.logger,
+      ...options.policies,
+    });
+    const policies = new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies);
+    const owners = [new BuildOwners(helped), new PolicyOwners(policyProgress)];
+    const deadLetters = new LetterDesk({ database, log, codec: jsonCodec, owners });
+    const health = new HealthChecks(readinessChecks({ database, log, projections: engine, policies: policyEngine }, options));
+    this.#stops.add('health', () => health.stop());
+    health.start();
     const commands = options.run.commands ? executor : new NoCommands();
-    return { database, log, outbox, commands, operations, engine, relay, relays, watch };
+    return {
+      database,
+      log,
+      outbox,
+      commands,
+      operations,
+      policies,
+      deadLetters,
+      engine,
+      policyEngine,
+      health,
+      relay,
+      relays,
+      watch,
+    };
   }
 
   async #openDatabase(signal: AbortSignal): Promise<Database> {
@@ -216,7 +302,7 @@ export class KappaRuntime implements ReaderSource {
     let url = named.url;
     if (url === null) {
       const server = await startEmbeddedPostgres({ dataDir: named.dataDir, onStart: (line) => logger.log(line) });
-      this.#stops.add(() => server.stop());
+      this.#stops.add('embedded PostgreSQL', () => server.stop());
       url = server.url;
     }
     const database = new Database({
@@ -226,7 +312,7 @@ export class KappaRuntime implements ReaderSource {
       poolSize: named.poolSize,
       applicationName: name,
     });
-    this.#stops.add(() => database.stop());
+    this.#stops.add('database', () => database.stop());
     await waitForDatabase(database, { timeoutMs: named.connectTimeoutMs, logger, signal });
     const migrator = new Migrator(database, kappaMigrations);
     if (named.migrate === 'check') await migrator.check();

@@ -18,8 +18,8 @@ export async function openKappa(
   definitions: KappaDefinitions,
   open: OpenKappaOptions = {},
 ): Promise<KappaRuntime> {
-  const { aggregates = [], projections = [] } = definitions;
-  const runtime = new KappaRuntime(checkOptions({ options, aggregates, projections }, open.env), {
+  const { aggregates = [], projections = [], policies = [] } = definitions;
+  const runtime = new KappaRuntime(checkOptions({ options, aggregates, projections, policies }, open.env), {
     inject: open.inject ?? noInjection,
     logger: open.logger ?? silentLogger,
   });

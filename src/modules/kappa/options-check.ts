@@ -1,11 +1,24 @@
 import { readFileSync } from 'node:fs';
-import { quoteIdentifier } from '../../database/identifiers.js';
+import { letterOptions, type ResolvedDeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { KappaError } from '../../kernel/errors.js';
 import { DEFAULT_MAX_RECORD_BYTES } from '../../log/event-log.js';
 import type { LogDriver } from '../../log/log-driver.js';
 import { checkDefinitions, type ResolvedDefinitions } from './definitions-check.js';
 import type { KappaConfig, KappaDatabaseOptions, KappaOptions, KappaRunOptions } from './kappa-options.js';
+import {
+  atLeast,
+  each,
+  flag,
+  identifier,
+  isObject,
+  oneOf,
+  postgresUrl,
+  shown,
+  text,
+  whole,
+  type Check,
+} from './option-values.js';
 
 /** Options with every default filled in, and the definitions behind the lists; checked once, frozen. */
 export interface ResolvedOptions {
@@ -28,17 +41,20 @@ export interface ResolvedOptions {
     readonly rebuildMemoryMb: number;
     readonly standbyHours: number;
     readonly onChangedCode: 'rebuild' | 'warn';
+    readonly deadLetters: ResolvedDeadLetterOptions;
   };
+  readonly policies: { readonly deadLetters: ResolvedDeadLetterOptions };
   readonly commands: { readonly stateCacheSize: number; readonly retries: number };
+  readonly shutdownTimeoutMs: number;
   readonly definitions: ResolvedDefinitions;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
-/** Null when the value is right, else what it must be. */
-type Check = (value: unknown) => string | null;
 
-const RUNS = ['commands', 'relay', 'projections', 'rest'] as const;
+const RUNS = ['commands', 'relay', 'projections', 'policies', 'rest'] as const;
 const DEFAULT_DATA_DIR = './.kappa';
+
+const lettersOf = each({ retries: whole(0, 1_000), halt: flag, maxLetters: whole(0, 1_000_000) });
 
 const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = {
   name: text,
@@ -53,11 +69,17 @@ const SECTIONS: Readonly<Record<string, Check | Readonly<Record<string, Check>>>
   },
   log: { maxRecordBytes: whole(1_024, 64 * 1024 * 1024) },
   run: Object.fromEntries(RUNS.map((name) => [name, flag])),
-  projections: { rebuildMemoryMb: whole(1, 1_048_576), standbyHours: atLeast(0), onChangedCode: oneOf('rebuild', 'warn') },
+  projections: {
+    rebuildMemoryMb: whole(1, 1_048_576),
+    standbyHours: atLeast(0),
+    onChangedCode: oneOf('rebuild', 'warn'),
+    deadLetters: lettersOf,
+  },
   commands: { stateCacheSize: whole(0, 100_000_000), retries: whole(0, 1_000) },
+  shutdownTimeoutMs: whole(0, 3_600_000),
 };
 
-const CONFIG_NAMES = ['options', 'aggregates', 'projections'];
+const CONFIG_NAMES = ['options', 'aggregates', 'projections', 'policies'];
 
 /**
  * Checks options and definitions, all at once, and fills in the defaults. What code names wins over the environment
@@ -86,8 +108,11 @@ export function checkOptions(config: KappaConfig, env: Env = process.env): Resol
       rebuildMemoryMb: options.projections?.rebuildMemoryMb ?? 256,
       standbyHours: options.projections?.standbyHours ?? 24,
       onChangedCode: options.projections?.onChangedCode ?? (production ? 'warn' : 'rebuild'),
+      deadLetters: letterOptions(options.projections?.deadLetters),
     },
+    policies: { deadLetters: letterOptions(options.policies?.deadLetters) },
     commands: { stateCacheSize: options.commands?.stateCacheSize ?? 10_000, retries: options.commands?.retries ?? 10 },
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 15_000,
     definitions,
   });
 }
@@ -173,8 +198,14 @@ function resolveRun(
   return runOf((name) => named.includes(name));
 }
 
-function runOf(does: (name: keyof KappaRunOptions) => boolean): ResolvedOptions['run'] {
-  return { commands: does('commands'), relay: does('relay'), projections: does('projections'), rest: does('rest') };
+function runOf(does: (name: (typeof RUNS)[number]) => boolean): ResolvedOptions['run'] {
+  return {
+    commands: does('commands'),
+    relay: does('relay'),
+    projections: does('projections'),
+    policies: does('policies'),
+    rest: does('rest'),
+  };
 }
 
 function resolveDatabase(given: KappaDatabaseOptions, env: Env, problems: string[]): ResolvedOptions['database'] {
@@ -237,55 +268,6 @@ function packageName(): string | null {
   } catch {
     return null;
   }
-}
-
-function text(value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== '' ? null : 'must be a text that is not empty';
-}
-
-function flag(value: unknown): string | null {
-  return typeof value === 'boolean' ? null : 'must be true or false';
-}
-
-function oneOf(...allowed: readonly string[]): Check {
-  return (value) => (allowed.some((one) => one === value) ? null : `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`);
-}
-
-function whole(from: number, to: number): Check {
-  return (value) =>
-    Number.isInteger(value) && Number(value) >= from && Number(value) <= to
-      ? null
-      : `must be a whole number from ${from} to ${to}`;
-}
-
-function atLeast(from: number): Check {
-  return (value) =>
-    typeof value === 'number' && Number.isFinite(value) && value >= from ? null : `must be a number from ${from}`;
-}
-
-function identifier(value: unknown): string | null {
-  try {
-    quoteIdentifier(String(value));
-    return typeof value === 'string' ? null : 'must be a text';
-  } catch {
-    return 'must be an SQL name of 1 to 63 bytes';
-  }
-}
-
-function postgresUrl(value: unknown): string | null {
-  const wanted = 'must be postgres://user:password@host:port/database';
-  if (typeof value !== 'string' || !URL.canParse(value)) return wanted;
-  return ['postgres:', 'postgresql:'].includes(new URL(value).protocol) ? null : wanted;
-}
-
-/** A value as a message shows it; long ones are cut. */
-function shown(value: unknown): string {
-  const plain = typeof value === 'function' ? `function ${value.name}` : (JSON.stringify(value) ?? String(value));
-  return plain.length > 60 ? `${plain.slice(0, 57)}…` : plain;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Freezes the options and their sections; definitions are the application's own objects and stay as they are. */

@@ -1,9 +1,11 @@
+import { advanceStatement, claimStatement, type ProgressTable } from '../../database/partition-progress.js';
 import { BUILD_COLUMNS, PROGRESS_COLUMNS } from './build-row.js';
 
 export type BuildStatements = ReturnType<typeof buildStatements>;
 
 /** The statements of the build store; `schema` is quoted. */
 export function buildStatements(schema: string) {
+  const progress: ProgressTable = { name: `${schema}.progress`, owner: 'build_id' };
   return {
     addProjection: `insert into ${schema}.projections (name) values ($1) on conflict (name) do nothing`,
     lockProjection: `select 1 from ${schema}.projections where name = $1 for update`,
@@ -18,6 +20,15 @@ export function buildStatements(schema: string) {
       insert into ${schema}.progress (build_id, topic, partition, next_offset, topic_incarnation, log_driver, log_cluster)
       select $1, line.topic, line.partition, line.next_offset, line.incarnation, $6, $7
       from unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) as line(topic, partition, next_offset, incarnation)`,
+
+    // Of a topic that is still the same: offsets of another log, or of a topic made anew, name other records.
+    sameTopics: `
+      select distinct p.build_id, p.topic
+      from ${schema}.progress p
+      join ${schema}.builds b on b.id = p.build_id
+      join ${schema}.progress own on own.build_id = $2 and own.topic = p.topic and own.partition = p.partition
+        and own.log_driver = p.log_driver and own.log_cluster = p.log_cluster and own.topic_incarnation = p.topic_incarnation
+      where b.projection = $1 and b.id <> $2`,
 
     get: `select ${BUILD_COLUMNS} from ${schema}.builds b where b.id = $1`,
 
@@ -78,49 +89,22 @@ export function buildStatements(schema: string) {
 
     progress: `select ${PROGRESS_COLUMNS} from ${schema}.progress p where p.build_id = $1 order by p.topic, p.partition`,
 
-    claim: `
-      with locked as materialized (
-        select p.build_id, p.topic, p.partition
-        from ${schema}.progress p
-        join unnest($2::text[], $3::int[]) as wanted(topic, partition) on wanted.topic = p.topic and wanted.partition = p.partition
-        where p.build_id = $1
-        order by p.topic, p.partition
-        for update of p
-      )
-      update ${schema}.progress as p
-      set owner_epoch = p.owner_epoch + 1
-      from locked, ${schema}.builds b
-      where p.build_id = locked.build_id and p.topic = locked.topic and p.partition = locked.partition
-        and b.id = p.build_id and b.state in ('building', 'catching-up', 'ready', 'live', 'standby')
-      returning ${PROGRESS_COLUMNS}`,
+    claim: claimStatement(progress, PROGRESS_COLUMNS, {
+      from: `${schema}.builds b`,
+      where: `b.id = p.build_id and b.state in ('building', 'catching-up', 'ready', 'live', 'standby')`,
+    }),
 
-    // Lines are locked in one order by all; what is compared is what stands there once the lock is held.
-    advance: `
-      with given as (
-        select * from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[]) as line(topic, partition, epoch, from_offset, to_offset)
-      ), locked as materialized (
-        select p.topic, p.partition, p.next_offset, p.owner_epoch, p.hold_at, p.hold_until, given.epoch, given.from_offset, given.to_offset
-        from ${schema}.progress p
-        join given on given.topic = p.topic and given.partition = p.partition
-        where p.build_id = $1
-        order by p.topic, p.partition
-        for update of p
-      ), verdict as (
-        select case
-          when count(*) <> cardinality($2::text[]) or bool_or(next_offset <> from_offset or owner_epoch <> epoch) then 'fenced'
-          when bool_or(coalesce(to_offset > hold_at and hold_until > clock_timestamp(), false)) then 'held'
-          else 'advanced'
-        end as outcome
-        from locked
-      ), moved as (
-        update ${schema}.progress as p
-        set next_offset = given.to_offset
-        from given, verdict
-        where verdict.outcome = 'advanced' and p.build_id = $1 and p.topic = given.topic and p.partition = given.partition
-          and p.owner_epoch = given.epoch and p.next_offset = given.from_offset
-        returning 1
-      )
-      select outcome, (select count(*) from moved) as moved from verdict`,
+    advance: advanceStatement(progress, 'to_offset > hold_at and hold_until > clock_timestamp()'),
+
+    stands: `
+      select case
+        when p.owner_epoch <> $4 or p.next_offset <> $5 then 'fenced'
+        when p.hold_at is not null and p.hold_until > clock_timestamp() then 'held'
+        else 'advanced'
+      end as outcome
+      from ${schema}.progress p
+      where p.build_id = $1 and p.topic = $2 and p.partition = $3
+      for update of p`,
 
     lease: `
       update ${schema}.builds

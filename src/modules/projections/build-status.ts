@@ -1,10 +1,13 @@
 import type { Database } from '../../database/database.js';
+import { NO_LETTERS, type LetterCounts } from '../../database/dead-letters/dead-letter.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { qualified, quoteIdentifier } from '../../database/identifiers.js';
 import { topicName } from '../../kernel/names.js';
 import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
 import { positionOf, type Build, type PartitionProgress } from './build.js';
 import type { Builds } from './builds.js';
+import { letterOwner } from './dead-letters/letter-owner.js';
 import { readProgress } from './hold-builds.js';
 import type { BuildStatus, ProjectionStatus } from './operations.js';
 import { isOrphaned, runningVersions, type RunningVersions } from './processes.js';
@@ -44,6 +47,7 @@ export async function projectionStatus(
   const ends = await endsOf(context.log, [...progress.values()].flat());
   const running = await runningVersions(database, database.schema);
   const sizes = await sizesOf(database, all);
+  const letters = await new DeadLetterStore(database).counts(all.map(({ id }) => letterOwner(id)));
   const active = await pointersOf(database);
   const endedGroups = await endedGroupsOf(builds, all);
   return [...known].sort().map((name) => ({
@@ -60,6 +64,7 @@ export async function projectionStatus(
           ends,
           running,
           sizes,
+          letters,
           projections,
           endedGroups,
         }),
@@ -71,6 +76,7 @@ interface Surroundings {
   readonly ends: Position;
   readonly running: RunningVersions;
   readonly sizes: ReadonlyMap<string, TableSize>;
+  readonly letters: ReadonlyMap<string, LetterCounts>;
   readonly projections: readonly ProjectionDefinition[];
   readonly endedGroups: ReadonlyMap<string, readonly Build[]>;
 }
@@ -95,6 +101,7 @@ function buildStatus(build: Build, active: boolean, progress: readonly Partition
     runners: around.running.moving(build).length,
     rows: size?.rows ?? null,
     bytes: size?.bytes ?? null,
+    letters: around.letters.get(letterOwner(build.id)) ?? NO_LETTERS,
   };
 }
 

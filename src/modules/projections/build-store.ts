@@ -1,5 +1,7 @@
 import type { Database, Queryable } from '../../database/database.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
+import type { ProgressMove } from '../../database/partition-progress.js';
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
 import {
@@ -11,19 +13,21 @@ import {
   type BuildState,
   type Claim,
   type PartitionProgress,
-  type ProgressMove,
 } from './build.js';
 import { buildOf, progressOf, type BuildRow, type ProgressRow } from './build-row.js';
 import { buildStatements, type BuildStatements } from './build-statements.js';
 import { buildTableName } from './build-table-name.js';
 import type { Builds, NewBuild } from './builds.js';
+import { letterOwner } from './dead-letters/letter-owner.js';
 
 /** Builds and their progress in our schema of PostgreSQL. */
 export class BuildStore implements Builds {
   readonly #sql: BuildStatements;
+  readonly #letters: DeadLetterStore;
 
   constructor(private readonly database: Database) {
     this.#sql = buildStatements(quoteIdentifier(database.schema));
+    this.#letters = new DeadLetterStore(database);
   }
 
   async create(build: NewBuild): Promise<Build> {
@@ -58,6 +62,15 @@ export class BuildStore implements Builds {
         build.log.driver,
         build.log.cluster,
       ]);
+      const { rows: former } = await on.query<{ build_id: number; topic: string }>(this.#sql.sameTopics, [
+        build.projection,
+        made.id,
+      ]);
+      await this.#letters.inherit(
+        on,
+        letterOwner(made.id),
+        former.map(({ build_id, topic }) => ({ owner: letterOwner(build_id), topic })),
+      );
       await this.audit({
         projection: build.projection,
         build: made.id,
@@ -197,6 +210,15 @@ export class BuildStore implements Builds {
     ]);
     const { outcome, moved } = rows[0] as { outcome: AdvanceOutcome; moved: number };
     return outcome === 'advanced' && moved !== moves.length ? 'fenced' : outcome;
+  }
+
+  async stands(
+    on: Queryable,
+    build: number,
+    { topic, partition, epoch, from }: Omit<ProgressMove, 'to'>,
+  ): Promise<AdvanceOutcome> {
+    const { rows } = await on.query<{ outcome: AdvanceOutcome }>(this.#sql.stands, [build, topic, partition, epoch, from]);
+    return rows[0]?.outcome ?? 'fenced';
   }
 
   async lease(build: number, worker: string, forMs: number): Promise<boolean> {

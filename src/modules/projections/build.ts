@@ -1,3 +1,4 @@
+import type { PartitionCheckpoint, PartitionClaim } from '../../database/partition-progress.js';
 import type { Position } from '../../kernel/position.js';
 
 /**
@@ -97,34 +98,16 @@ export interface BuildShape {
   readonly events: readonly string[];
 }
 
-/** One line of progress: what a build has taken in of one partition. */
-export interface PartitionProgress {
-  readonly topic: string;
-  readonly partition: number;
-  readonly nextOffset: number;
+/** One line of progress: what a build has taken in of one partition; its log is checked in check-identity.ts. */
+export interface PartitionProgress extends PartitionCheckpoint {
   readonly ownerEpoch: number;
   /** Exclusive: the runner cuts its batch here and waits; null in general, and when the hold has run out. */
   readonly holdAt: number | null;
-  /** Whose offsets these are; see check-identity.ts. */
-  readonly log: { readonly driver: string; readonly cluster: string; readonly incarnation: string };
 }
 
 /** What an owner holds after claiming a partition. */
-export interface Claim {
-  readonly topic: string;
-  readonly partition: number;
-  readonly nextOffset: number;
-  readonly epoch: number;
+export interface Claim extends PartitionClaim {
   readonly holdAt: number | null;
-}
-
-/** One partition's move in a batch: the compare-and-set of offset and epoch. */
-export interface ProgressMove {
-  readonly topic: string;
-  readonly partition: number;
-  readonly epoch: number;
-  readonly from: number;
-  readonly to: number;
 }
 
 /** `advanced`: all moved. `fenced`: a later owner, or the offset moved. `held`: `to` lies beyond `hold_at`: cut the batch. */

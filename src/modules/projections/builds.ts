@@ -1,16 +1,8 @@
 import type { Queryable } from '../../database/database.js';
+import type { ProgressMove } from '../../database/partition-progress.js';
 import type { LogIdentity, TopicDescription } from '../../log/event-log.js';
 import type { PartitionKey } from '../../kernel/position.js';
-import type {
-  AdvanceOutcome,
-  Build,
-  BuildError,
-  BuildShape,
-  BuildState,
-  Claim,
-  PartitionProgress,
-  ProgressMove,
-} from './build.js';
+import type { AdvanceOutcome, Build, BuildError, BuildShape, BuildState, Claim, PartitionProgress } from './build.js';
 
 export interface NewBuild {
   readonly projection: string;
@@ -65,6 +57,12 @@ export interface Builds {
    * Lines are locked in (topic, partition) order.
    */
   advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
+
+  /**
+   * Whether the owner of a partition still is its owner, at the offset it believes; first statement of a transaction that moves
+   * nothing. While the line is held, for a comparison or a swap, the rows must stay as they are.
+   */
+  stands(on: Queryable, build: number, at: Omit<ProgressMove, 'to'>): Promise<AdvanceOutcome>;
 
   /** Takes or extends the lease of who carries a rebuild out; false while another process holds it. For liveness only. */
   lease(build: number, worker: string, forMs: number): Promise<boolean>;

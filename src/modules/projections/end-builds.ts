@@ -1,10 +1,12 @@
 import type { Database } from '../../database/database.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { qualified } from '../../database/identifiers.js';
 import { sqlState } from '../../database/database-errors.js';
 import { KappaError } from '../../kernel/errors.js';
 import { buildLabel, isOnTheWay, type Build, type BuildState } from './build.js';
 import type { Builds } from './builds.js';
 import { moveIfPossible } from './move-if-possible.js';
+import { letterOwner } from './dead-letters/letter-owner.js';
 
 interface EndContext {
   readonly database: Database;
@@ -51,6 +53,7 @@ async function dropOne({ database, builds }: EndContext, build: Build): Promise<
       if (isOnTheWay(build)) await builds.move(build.id, 'aborted', { on });
       const dropped = await builds.move(build.id, 'dropped', { on });
       await on.query(`drop table if exists ${qualified(database.schema, build.tableName)}`);
+      await new DeadLetterStore(database).forget(on, letterOwner(build.id));
       return dropped;
     });
   } catch (error) {

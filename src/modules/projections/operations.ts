@@ -1,3 +1,4 @@
+import type { LetterCounts } from '../../database/dead-letters/dead-letter.js';
 import type { Position } from '../../kernel/position.js';
 import type { Build, PartitionProgress } from './build.js';
 import type { ProjectingProcess } from './processes.js';
@@ -17,6 +18,8 @@ export interface BuildStatus {
   readonly runners: number;
   readonly rows: number | null;
   readonly bytes: number | null;
+  /** Events that it has set aside. */
+  readonly letters: LetterCounts;
 }
 
 export interface ProjectionStatus {
@@ -34,6 +37,8 @@ export interface PlanEntry {
   readonly action: 'none' | 'first-build' | 'rebuild-needed' | 'code-changed' | 'shape-changed' | 'swap-pending';
   /** What changed, in words. */
   readonly changes: readonly string[];
+  /** Events that the build in question has set aside; its newest one of this version. */
+  readonly letters: LetterCounts;
   readonly estimate: { readonly events: number; readonly seconds: number | null; readonly bytes: number | null };
   /** Views, functions and grants of others that stand on the public view, and what a swap does to them. */
   readonly dependants: readonly {
@@ -62,6 +67,8 @@ export interface RebuildProgress {
   /** Seconds; null while unknown. */
   readonly secondsLeft: number | null;
   readonly rows: number | null;
+  /** Events set aside so far, those behind them included. */
+  readonly letters: number;
   /** Running processes that move the build. Where it is 0 the table stands still once this work has ended. */
   readonly runners: number;
   /** Why it failed; or, of a build that is ready, why it did not swap with its group. */
@@ -98,6 +105,8 @@ export interface SwapResult {
   readonly position: Position;
   /** Running processes that have the version of `to`. Where it is 0 the table stands still until one that has it starts. */
   readonly runners: number;
+  /** Events that the build has set aside which is live now. */
+  readonly letters: LetterCounts;
 }
 
 export interface VerifyResult {
@@ -105,6 +114,9 @@ export interface VerifyResult {
   readonly live: Build;
   readonly candidate: Build;
   readonly at: Position;
+  /** Events that each has set aside: rows may differ for these alone. */
+  readonly lettersLive: LetterCounts;
+  readonly lettersCandidate: LetterCounts;
   readonly rowsLive: number;
   readonly rowsCandidate: number;
   readonly added: number;
@@ -133,7 +145,13 @@ export abstract class ProjectionOperations {
   /** Swaps to the newest ready build of each; several swap as one group, in one transaction. */
   abstract swap(
     names: readonly string[],
-    options?: { readonly version?: number; readonly build?: number; readonly verify?: boolean },
+    options?: {
+      readonly version?: number;
+      readonly build?: number;
+      readonly verify?: boolean;
+      /** Also to a build with more dead letters than the live one. Without it: @throws KAPPA_MORE_DEAD_LETTERS. */
+      readonly withDeadLetters?: boolean;
+    },
   ): Promise<readonly SwapResult[]>;
   /** Back to the newest standby build. @throws KAPPA_BUILD_BEHIND, KAPPA_BUILD_ORPHANED with the distance, unless `stale`. */
   abstract rollback(

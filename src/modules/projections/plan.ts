@@ -1,7 +1,10 @@
+import { NO_LETTERS } from '../../database/dead-letters/dead-letter.js';
+import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import { KappaError } from '../../kernel/errors.js';
 import { buildLabel, type Build } from './build.js';
 import { sizesOf, type StatusContext } from './build-status.js';
+import { letterOwner } from './dead-letters/letter-owner.js';
 import { fingerprintOf, isSameCode, shapeDifferences } from './fingerprint.js';
 import type { PlanEntry } from './operations.js';
 import type { ProjectionDefinition } from './projection.js';
@@ -36,7 +39,9 @@ async function planOne(context: StatusContext, definition: ProjectionDefinition)
   const all = await builds.list(definition.name);
   const active = await builds.active(definition.name);
   const verdict = judge(definition, table, all, active);
-  const about = { projection: definition.name, version: definition.version };
+  const own = all.filter(({ version }) => version === definition.version).at(-1);
+  const letters = own ? await new DeadLetterStore(database).countsOf(letterOwner(own.id)) : NO_LETTERS;
+  const about = { projection: definition.name, version: definition.version, letters };
   if (verdict.action === 'none')
     return { ...about, ...verdict, estimate: { events: 0, seconds: null, bytes: null }, dependants: [] };
 

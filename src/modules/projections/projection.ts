@@ -1,4 +1,5 @@
 import type { Queryable } from '../../database/database.js';
+import type { DeadLetterOptions } from '../../database/dead-letters/letter-policy.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded, Recorded } from '../../kernel/event.js';
 import { checkedName } from '../../kernel/names.js';
@@ -43,6 +44,8 @@ export interface ProjectionOptions<Row, From extends AnyTopic> {
   readonly table: Class<Row>;
   /** The primary column that holds the tenant. Needed as soon as events of a tenant reach the projection. */
   readonly tenant?: keyof Data<Row> & string;
+  /** What becomes of events that a handler cannot take in. What is left out is as `forRoot` says. */
+  readonly deadLetters?: DeadLetterOptions;
 }
 
 /** One handler, types erased. */
@@ -67,6 +70,7 @@ export interface ProjectionDefinition {
   readonly from: readonly AnyTopic[];
   readonly table: Class<object>;
   readonly tenant: string | null;
+  readonly deadLetters: DeadLetterOptions | null;
   /** In the order of declaration; an event may have several. */
   readonly handlers: readonly ProjectionHandler[];
 }
@@ -118,6 +122,7 @@ function builder<R, Es extends AnyEvent>(
       from: options.from,
       table: options.table as Class<object>,
       tenant: options.tenant ?? null,
+      deadLetters: checkedLetters(options),
       handlers: given,
     } satisfies ProjectionDefinition);
   const add = (handler: ProjectionHandler): ProjectionBuilder<R, Es> => builder<R, Es>(options, [...handlers, handler]);
@@ -203,6 +208,16 @@ export function projectionDefinition(entry: ProjectionDefinition | (new () => ob
       return { type: part.type, key: part.rowKey, run: { kind: 'fold', fold } };
     }),
   );
+}
+
+function checkedLetters<R>({ name, deadLetters }: ProjectionOptions<R, AnyTopic>): DeadLetterOptions | null {
+  if (!deadLetters) return null;
+  for (const option of ['retries', 'maxLetters'] as const) {
+    const value = deadLetters[option];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
+      throw badProjection(name, `has deadLetters.${option} ${value}`, 'Give a whole number from 0.');
+  }
+  return Object.freeze({ ...deadLetters });
 }
 
 function badProjection(name: string, what: string, nextStep: string): KappaError {

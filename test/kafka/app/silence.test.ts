@@ -4,7 +4,7 @@ import { kafka } from 'nest-kappa/kafka';
 import { startKappaTest } from 'nest-kappa/testing';
 import { startKafka } from '../../../src/testing/kafka/start-kafka.js';
 import { account, accounts, Balances, balancesV1, Deposit, OpenAccount, Rates } from '../../kappa/bank.js';
-import { pause } from '../../../src/log/backoff.js';
+import { pause } from '../../../src/database/backoff.js';
 
 /** Kafka forgets the offsets of a group within a week of silence, here within a minute: the test takes as long. */
 describe.runIf(process.env['KAPPA_KAFKA_SILENCE'])('a week of silence', () => {

@@ -39,6 +39,7 @@ export class Outbox {
 export class RelayingLog implements EventLog {
   readonly driver: string;
   readonly limits;
+  readonly groups;
 
   constructor(
     readonly inner: EventLog,
@@ -46,6 +47,7 @@ export class RelayingLog implements EventLog {
   ) {
     this.driver = inner.driver;
     this.limits = inner.limits;
+    this.groups = inner.groups;
   }
 
   start = (options?: { readonly signal?: AbortSignal }) => this.inner.start(options);

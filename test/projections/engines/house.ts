@@ -1,4 +1,7 @@
 import { Database } from '../../../src/database/database.js';
+import { placeText, type DeadLetter, type LetterPlace } from '../../../src/database/dead-letters/dead-letter.js';
+import { DeadLetterStore } from '../../../src/database/dead-letters/dead-letter-store.js';
+import { deadLetterMigrations } from '../../../src/database/dead-letters/migrations.js';
 import { Migrator } from '../../../src/database/migrator.js';
 import { jsonCodec } from '../../../src/kernel/codec.js';
 import type { Logger } from '../../../src/kernel/logger.js';
@@ -10,6 +13,7 @@ import { buildWork } from '../../../src/modules/projections/build-work.js';
 import { BuildStore } from '../../../src/modules/projections/build-store.js';
 import { declaredVersion } from '../../../src/modules/projections/declared-version.js';
 import { positionOf, type Build, type BuildError, type BuildState } from '../../../src/modules/projections/build.js';
+import { letterOwner } from '../../../src/modules/projections/dead-letters/letter-owner.js';
 import { FoldSteps } from '../../../src/modules/projections/fold/fold-steps.js';
 import { RowWindow } from '../../../src/modules/projections/fold/row-window.js';
 import { projectionMigrations } from '../../../src/modules/projections/migrations.js';
@@ -56,7 +60,7 @@ export interface House extends RebuildContext {
   movedOn(work: BuildWork): Promise<void>;
   /** Waits until the runners of this process own this many partitions, all together. */
   assigned(partitions: number): Promise<void>;
-  /** Waits until the engines of this process have looked at builds or progress this often. */
+  /** Waits until the engines of this process have looked at builds, progress or whether they still own it this often. */
   looked(times: number): Promise<void>;
   /** From here on, how often progress was committed. */
   countCommits(): Promise<() => Promise<number>>;
@@ -71,7 +75,18 @@ export interface House extends RebuildContext {
   /** All rows of the build, sorted by key. */
   rows(work: BuildWork): Promise<readonly Row[]>;
   /** What folding the log from its begin in memory gives, sorted by key. */
-  cleanFold(definition: ProjectionDefinition, work: BuildWork, upTo?: Position): Promise<readonly Row[]>;
+  cleanFold(
+    definition: ProjectionDefinition,
+    work: BuildWork,
+    upTo?: Position,
+    without?: readonly LetterPlace[],
+  ): Promise<readonly Row[]>;
+  /** What stands or stood aside of a build, by place in the log. */
+  letters(work: Pick<BuildWork, 'build'>): Promise<readonly DeadLetter[]>;
+  /** Waits until nothing is asked for letters any more. */
+  settled(work: Pick<BuildWork, 'build'>): Promise<void>;
+  /** Waits until as many wait as said. */
+  waiting(work: Pick<BuildWork, 'build'>, open: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -83,7 +98,7 @@ const COUNT_COMMITS = `
 export async function openHouse(): Promise<House> {
   const made = await createTestDatabase();
   const database = new Database({ url: made.url });
-  await new Migrator(database, [...logMigrations, ...projectionMigrations]).migrate();
+  await new Migrator(database, [...logMigrations, ...deadLetterMigrations, ...projectionMigrations]).migrate();
   await database.stop();
   const first = await house(made.url);
   await first.log.createTopic({ name: accounts.name, partitions: accounts.partitions, retention: null });
@@ -134,6 +149,10 @@ export async function house(url: string): Promise<House> {
       looks += 1;
       return super.progress(build);
     }
+    override stands(...at: Parameters<BuildStore['stands']>) {
+      looks += 1;
+      return super.stands(...at);
+    }
     override list(projection?: string) {
       looks += 1;
       return super.list(projection);
@@ -141,6 +160,7 @@ export async function house(url: string): Promise<House> {
   })(database);
   const progress = new ProgressSignal();
   const runners: LiveRunner[] = [];
+  const store = new DeadLetterStore(database);
   let appended = 0;
   const context: RebuildContext = { database, log, builds, progress, logger, swap: swapTogether({ database, builds }) };
   const appendRecords = async (records: readonly NewRecord[]): Promise<Position> => {
@@ -235,7 +255,19 @@ export async function house(url: string): Promise<House> {
       await database.query(COUNT_COMMITS);
       return async () => (await database.query<{ n: number }>('select count(*) as n from moved')).rows[0]!.n;
     },
-    cleanFold: async (definition, { plan }, upTo) => {
+    letters: async ({ build }) => {
+      const states = ['letter', 'follower', 'applied', 'discarded'] as const;
+      const all = await store.list({ owners: [letterOwner(build.id)], states, limit: 100_000 });
+      return [...all].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+    },
+    settled: async ({ build }) => {
+      await until(async () => (await store.requested(letterOwner(build.id))).length === 0);
+    },
+    waiting: async ({ build }, open) => {
+      await until(async () => (await store.countOpen(letterOwner(build.id))) === open);
+    },
+    cleanFold: async (definition, { plan }, upTo, without = []) => {
+      const left = new Set(without.map(placeText));
       const window = new RowWindow(true);
       const steps = new FoldSteps();
       const from: Record<string, number> = {};
@@ -248,7 +280,8 @@ export async function house(url: string): Promise<House> {
           to[`${each.name}/${partition}`] = until;
         }
       }
-      for await (const batch of log.read({ from, to })) for (const record of batch.records) plan.gather(record, window, steps);
+      for await (const batch of log.read({ from, to }))
+        for (const record of batch.records) if (!left.has(placeText(record))) plan.gather(record, window, steps);
       plan.fold(steps, 0, steps.length);
       return [...window.entries.values()]
         .filter((entry) => entry.row !== null)

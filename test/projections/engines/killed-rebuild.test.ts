@@ -1,15 +1,21 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Child } from '../../support/child.js';
+import { SourceProcesses } from '../../support/source-processes.js';
 import { openHouse, sumOf, type House } from './house.js';
 import { history, seeded } from './happenings.js';
 import { accountsV1, flowsV1, kindsV1 } from './ledger.js';
 
 describe('a rebuild that is killed', () => {
   let house: House;
+  let processes: SourceProcesses;
   beforeEach(async () => {
     house = await openHouse();
+    processes = await SourceProcesses.compile(new URL('./rebuild.process.ts', import.meta.url));
   });
-  afterEach(() => house.stop());
+  afterEach(async () => {
+    await processes.clear();
+    await house.stop();
+  });
 
   it('ten times in a row at random points resumes each time and ends with the right tables, also with memory for few rows', async () => {
     await house.append(history(9_000, { accounts: 4_000, seed: 11 }));
@@ -20,15 +26,17 @@ describe('a rebuild that is killed', () => {
     const random = seeded(Date.now());
     const stood: number[] = [];
     for (let kill = 0; kill < 10; kill++) {
-      const child = await Child.start(new URL('./rebuild-process.mjs', import.meta.url), {
+      const child = await processes.start({
         REBUILD_URL: house.url,
         ROOMY: ids(roomy),
         NARROW: ids(narrow),
       });
+      const exited = once(child, 'exit');
       // Every other kill comes wherever it comes, the others once this process has moved on from where the last was killed.
       if (kill % 2 === 1) await house.movedOn(roomy[0]!);
       await new Promise((resolve) => setTimeout(resolve, random() * 300));
-      await child.kill('SIGKILL');
+      child.kill('SIGKILL');
+      await exited;
       stood.push(sumOf(await house.standsAt(roomy[0]!)));
     }
     expect(stood).toEqual([...stood].sort((a, b) => a - b));

@@ -38,19 +38,19 @@ describe('a raw handler', () => {
     expect(await house.rows(work)).toEqual(await house.rows(right));
   });
 
-  it('that fails stops its build at the event, with nothing of it written', async () => {
+  it('that fails halts its build at the event, with nothing of it written', async () => {
     await house.append([
       { account: 'a', type: Opened, data: { owner: 'x' } },
       ...history(40, { seed: 4 }).filter(({ type }) => type !== Noted),
     ]);
     const at = await house.append([{ account: 'a', type: Noted, data: { text: 'now' } }]);
-    const failing = mixed
+    const raw = mixed
       .on(Closed, { key: () => ({ kind: 'closed' }) }, (row) => row)
       .raw(Noted, async ({ transaction, table }) => {
         await transaction.query(`update ${table} set payments = payments + 1`);
         await transaction.query(`select no_such_column from ${table}`);
       });
-    const work = await house.newBuild(failing);
+    const work = await house.newBuild({ ...raw, deadLetters: { halt: true, retries: 1 } });
     await house.rebuild({ works: [work] });
     const [[key, next] = ['', 0]] = Object.entries(at);
     expect(await house.builds.get(work.build.id)).toMatchObject({

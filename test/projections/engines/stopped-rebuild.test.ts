@@ -42,11 +42,12 @@ describe('a rebuild that is stopped', { timeout: 30_000 }, () => {
     await work.table.create(house.database);
     const bulk = new BulkBuild(house, work);
     await bulk.claim();
+    const { signal: going } = new AbortController();
     const [first, ...rest] = await batches();
-    await bulk.take(first!);
+    await bulk.take(first!, null, going);
     if (stood) {
       await bulk.write();
-      for (const batch of rest) await bulk.take(batch);
+      for (const batch of rest) await bulk.take(batch, null, going);
     }
     const [position, rows] = [await house.standsAt(work), await house.rows(work)];
     await house.database.transaction(async (on) => {

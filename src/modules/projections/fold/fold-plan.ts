@@ -1,4 +1,3 @@
-import { isTransient } from '../../../database/database-errors.js';
 import type { Codec } from '../../../kernel/codec.js';
 import { HEADER } from '../../../kernel/envelope.js';
 import { EventDecoder } from '../../../kernel/event-decoder.js';
@@ -14,6 +13,7 @@ import { deepFreeze } from '../../../kernel/deep-freeze.js';
 import type { FoldSteps } from './fold-steps.js';
 import type { RowEntry, RowWindow } from './row-window.js';
 import { StreamKeys } from './stream-keys.js';
+import { WatchedTransaction } from './watched-transaction.js';
 
 /**
  * A projection compiled for speed: the engines, live and in bulk, and the testing kit all fold through it. In two passes, keys
@@ -145,17 +145,19 @@ export class FoldPlan {
 
   /**
    * Runs a raw step in the transaction of its batch.
-   * @throws EventFailure, save for what passes by itself (connection, locks): that is thrown as it came.
+   * @throws EventFailure, save for an outage: that is thrown as it came, also where the handler made another error of it.
    */
   async runRaw(steps: FoldSteps, step: number, context: RawContext): Promise<void> {
     const run = steps.runs[step];
     const event = steps.events[step];
     const record = steps.records[step];
     if (run?.kind !== 'raw' || !event || !record) return;
+    const transaction = new WatchedTransaction(context.transaction);
     try {
-      await run.handle(context, event);
+      await run.handle({ ...context, transaction }, event);
+      await transaction.confirm();
     } catch (error) {
-      throw isTransient(error) ? error : new EventFailure(record, error);
+      throw transaction.blame(error, (cause) => new EventFailure(record, cause));
     }
   }
 

@@ -1,16 +1,20 @@
 import type { Connection, Queryable } from '../../../database/database.js';
+import type { Sorting } from '../../../database/dead-letters/parked-keys.js';
+import type { ProgressMove } from '../../../database/partition-progress.js';
 import { FencedError, RetriableError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import { buildLabel, type Claim, type ProgressMove } from '../build.js';
+import { buildLabel, type Claim } from '../build.js';
+import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
+import { settleBuildRequests } from '../dead-letters/build-lane-owner.js';
+import { BuildLetters } from '../dead-letters/build-letters.js';
 import type { DecodedRecords } from '../fold/decoded-records.js';
 import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
 import type { Row } from '../projection.js';
 import type { RunnerContext } from '../runner/runner-context.js';
-import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
 
 /** What an entry costs beside its row: the object, its key, its place in the map. */
@@ -31,7 +35,8 @@ interface Checkpoint {
 /**
  * One build in a bulk pass: rows are kept in memory by key and written in windows, each in one transaction with the checkpoint.
  * Rows that the table does not have yet go in by COPY, those it may have by upsert, those that were deleted are removed; whether
- * a row stands in the table is known for every row in memory. What was evicted is read back, one query a batch.
+ * a row stands in the table is known for every row in memory. What was evicted is read back, one query a batch. What stands aside is
+ * kept in memory likewise, and written with the checkpoint that moves over it.
  *
  * One process folds a build in bulk, whatever the partitions, so that shared rows need no locks; the epoch in the checkpoint's
  * compare-and-set keeps a former owner out.
@@ -40,13 +45,24 @@ export class BulkBuild {
   readonly #rows = new RowWindow(false);
   readonly #steps = new FoldSteps();
   readonly #checkpoints = new Map<PartitionKey, Checkpoint>();
+  readonly #letters: BuildLetters;
+  /** What stands aside since the last checkpoint. */
+  #sorting: Sorting;
   #bytes = 0;
   #hasKey = false;
 
   constructor(
-    private readonly context: Pick<RunnerContext, 'database' | 'builds'>,
+    private readonly context: Omit<RunnerContext, 'progress'>,
     readonly work: BuildWork,
-  ) {}
+  ) {
+    this.#letters = new BuildLetters(context, work);
+    this.#sorting = this.#letters.sort();
+  }
+
+  /** Records that stand aside, those in memory included. */
+  get letters(): number {
+    return this.#letters.parked.open + this.#sorting.asides.length;
+  }
 
   /** Rough size of the rows in memory. */
   get bytes(): number {
@@ -66,8 +82,21 @@ export class BulkBuild {
     for (const claim of claims) this.#checkpoints.set(partitionKey(claim.topic, claim.partition), checkpointOf(claim));
     this.#rows.evict();
     this.#bytes = 0;
+    await this.#letters.load([...this.#checkpoints.keys()]);
+    this.#sorting = this.#letters.sort();
+    await this.#settleLetters();
     // While nothing was ever evicted, every key that is not in memory is new. Looked up after the claim: nobody else writes now.
     this.#rows.complete = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
+  }
+
+  /** What was asked for dead letters while nobody built, or before a rebuild that had halted goes on. */
+  async #settleLetters(): Promise<void> {
+    if (this.#letters.parked.open === 0) return;
+    await this.#ensureKey();
+    await settleBuildRequests(this.context, this.work, this.#letters, (topic, partition) => {
+      const checkpoint = this.#checkpoints.get(partitionKey(topic, partition));
+      return checkpoint ? { epoch: checkpoint.epoch, next: checkpoint.committed } : null;
+    });
   }
 
   /** From where it reads. */
@@ -78,18 +107,25 @@ export class BulkBuild {
   }
 
   /**
-   * Folds what is new to it in this batch.
-   * @throws EventFailure with all before that event folded, and nothing of it.
+   * Folds what is new to it in this batch; what is at fault is tried again and then stands aside. Ends early when the signal aborts.
+   * @throws EventFailure at which the build halts, with all before that event folded, and nothing of it.
    */
-  async take(batch: LogBatch, decoded: DecodedRecords | null = null): Promise<void> {
+  async take(batch: LogBatch, decoded: DecodedRecords | null, signal: AbortSignal): Promise<void> {
     const checkpoint = this.#checkpoints.get(partitionKey(batch.topic, batch.partition));
-    if (!checkpoint || batch.next <= checkpoint.scanned) return;
-    const { scanned } = checkpoint;
-    const found = batch.records.findIndex((record) => record.offset >= scanned);
-    const first = found < 0 ? batch.records.length : found;
-    if (this.work.plan.hasRaw) await this.#takeRaw(checkpoint, batch.records.slice(first), batch.next);
-    else await this.#fold(checkpoint, batch.records, first, decoded);
-    checkpoint.scanned = batch.next;
+    while (checkpoint && batch.next > checkpoint.scanned) {
+      const { scanned } = checkpoint;
+      const found = batch.records.findIndex((record) => record.offset >= scanned);
+      const first = found < 0 ? batch.records.length : found;
+      if (this.work.plan.hasRaw) return this.#takeRaw(checkpoint, batch.records.slice(first), batch.next, signal);
+      try {
+        await this.#fold(checkpoint, batch.records, first, decoded);
+        checkpoint.scanned = batch.next;
+        this.#letters.passed();
+      } catch (error) {
+        if (!(error instanceof EventFailure) || (await this.#letters.haltsAt(error, signal))) throw error;
+        if (signal.aborted) return;
+      }
+    }
   }
 
   async #fold(
@@ -103,10 +139,16 @@ export class BulkBuild {
     const steps = this.#steps;
     rows.beginBatch();
     steps.clear();
+    const letters = this.#letters;
+    const sorting = this.#sorting;
+    const asides = sorting.asides.length;
+    const watchful = asides > 0 || letters.parked.watchful;
     let failure: EventFailure | null = null;
     try {
       for (let at = first; at < records.length; at++) {
-        plan.gather(records[at] as LogRecord, rows, steps, decoded, at);
+        const record = records[at] as LogRecord;
+        if (watchful && !letters.takes(record, sorting)) continue;
+        plan.gather(record, rows, steps, decoded, at);
         // As long as all rows are in memory an event is folded at once, and is garbage before it grows old.
         if (rows.unread.length > 0) continue;
         plan.fold(steps, 0, steps.length);
@@ -130,18 +172,21 @@ export class BulkBuild {
     }
     this.#measure();
     if (!failure) return;
+    sorting.unsort(asides, failure.record.offset);
     checkpoint.scanned = failure.record.offset;
     throw failure;
   }
 
   /** A raw handler writes by itself: such a projection is projected batch by batch, as it is live. */
-  async #takeRaw(checkpoint: Checkpoint, records: readonly LogRecord[], next: number): Promise<void> {
+  async #takeRaw(checkpoint: Checkpoint, records: readonly LogRecord[], next: number, signal: AbortSignal): Promise<void> {
     await this.#ensureKey();
     const { database, builds } = this.context;
     const { topic, partition, epoch, committed } = checkpoint;
-    const { outcome, moved, failure } = await applyUpToFailure(
-      (parts) => foldBatch(database, builds, this.work, parts),
+    const { outcome, moved, failure } = await applySettingAside(
+      (parts) => foldBatch(database, builds, this.work, parts, this.#letters),
+      this.#letters,
       [{ topic, partition, epoch, from: committed, to: next, records }],
+      signal,
     );
     checkpoint.committed = moved.at(-1)?.to ?? committed;
     checkpoint.scanned = checkpoint.committed;
@@ -169,14 +214,19 @@ export class BulkBuild {
     const needsKey = !this.#hasKey && changed.length + gone.length > 0;
     if (needsKey && withinMs === undefined) await this.#ensureKey();
     const { database, builds } = this.context;
+    const sorting = this.#sorting;
+    let open = 0;
     await database.transaction(async (connection) => {
       const inTime = withinMs === undefined ? unlimited : limited(connection, withinMs);
       await inTime();
       if ((await builds.advance(connection, this.work.build.id, moves)) !== 'advanced') throw this.#fenced();
       if (needsKey && withinMs !== undefined) await this.work.table.createKey(connection);
+      open = await this.#letters.write(connection, sorting);
       await this.#writeRows(connection, { fresh, changed, gone }, inTime);
     });
     // Only now: had the transaction failed, all of this would still be to do.
+    this.#letters.committed(sorting, open);
+    this.#sorting = this.#letters.sort();
     for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
     for (const entry of this.#rows.entries.values()) entry.dirty = false;
     for (const move of moves) this.#committed(move);

@@ -2,10 +2,11 @@ import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
+import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
+import { BuildLetters } from '../dead-letters/build-letters.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
 import { buildError, EventFailure, stoppingError } from '../fold/event-failure.js';
 import { pause } from '../../../database/backoff.js';
-import { applyUpToFailure } from '../runner/batch-parts.js';
 import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { passes } from './passes.js';
@@ -64,7 +65,7 @@ export async function bulkPass(
     for (const job of jobs) {
       // One that must read something before this batch again waits for the next pass.
       if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
-        await guarded(context, job, to, signal, () => job.bulk.take(batch, decoded));
+        await guarded(context, job, to, signal, () => job.bulk.take(batch, decoded, signal));
     }
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
@@ -160,27 +161,36 @@ async function writeBefore(context: RunnerContext, job: RebuildJob, to: Position
 
 /**
  * The database refused a row (SQLSTATE 22, 23), which names no event: from the last checkpoint on, batches are projected as they
- * are live, and halved until the event is found.
+ * are live, and halved until the event is found and stands aside, as far as the log was read in bulk already.
  */
 async function findFailure(context: RunnerContext, job: RebuildJob, to: Position, signal: AbortSignal): Promise<void> {
   const { work } = job;
-  const claims = await context.builds.claim(work.build.id, Object.keys(job.bulk.position) as PartitionKey[]);
+  const scanned = job.bulk.position;
+  const keys = Object.keys(scanned) as PartitionKey[];
+  const claims = await context.builds.claim(work.build.id, keys);
+  const letters = new BuildLetters(context, work);
+  await letters.load(keys);
   await work.table.createKey(context.database);
   const epochs = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim]));
   const next = new Map(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
+  const before = letters.parked.open;
   const from = Object.fromEntries([...next].filter(([key, at]) => at < (to[key] ?? 0)));
   for await (const batch of context.log.read({ from, to: within(to, from), signal })) {
     const key = partitionKey(batch.topic, batch.partition);
     const part = partOf(batch, epochs.get(key)?.epoch ?? 0, next.get(key) ?? 0);
-    const { outcome, failure } = await applyUpToFailure(
-      (some) => foldBatch(context.database, context.builds, work, some),
+    const { outcome, failure } = await applySettingAside(
+      (some) => foldBatch(context.database, context.builds, work, some, letters),
+      letters,
       [part],
+      signal,
     );
-    if (outcome !== 'advanced') break;
+    if (outcome !== 'advanced' || signal.aborted) break;
     next.set(key, batch.next);
-    if (!failure) continue;
-    job.fail(buildError(failure, work.plan.label, new Date()));
-    return;
+    if (failure) {
+      job.fail(buildError(failure, work.plan.label, new Date()));
+      return;
+    }
+    if (letters.parked.open > before && covers(Object.fromEntries(next), scanned)) break;
   }
   // It is claimed again before the next pass, which goes on from what is committed now.
   job.lost = true;

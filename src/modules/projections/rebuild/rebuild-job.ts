@@ -58,6 +58,7 @@ export class RebuildJob {
       secondsLeft: done ? 0 : eventsPerSecond > 0 ? Math.ceil((eventsTotal - events) / eventsPerSecond) : null,
       rows: this.rows,
       runners,
+      letters: this.bulk.letters,
       error: this.error?.message ?? null,
     };
   }

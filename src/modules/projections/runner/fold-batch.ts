@@ -1,7 +1,9 @@
 import type { Connection, Database } from '../../../database/database.js';
+import type { ProgressMove } from '../../../database/partition-progress.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import type { AdvanceOutcome, Build, ProgressMove } from '../build.js';
+import type { AdvanceOutcome, Build } from '../build.js';
 import type { Builds } from '../builds.js';
+import type { BuildLetters } from '../dead-letters/build-letters.js';
 import type { FoldPlan } from '../fold/fold-plan.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
@@ -29,9 +31,9 @@ class Abandoned extends Error {
 }
 
 /**
- * Folds a batch in one transaction: progress first (compare-and-set of offset and epoch), then one read of the touched rows, one
- * upsert and one remove, whatever the number of events. Decoding and key finding are done before the transaction begins.
- * Nothing happened unless it returns `advanced`.
+ * Folds a batch in one transaction: progress first (compare-and-set of offset and epoch), then what stands aside, then one read of
+ * the touched rows, one upsert and one remove, whatever the number of events. Decoding and key finding are done before the
+ * transaction begins. Nothing happened unless it returns `advanced`.
  * @throws EventFailure when a record is at fault; errors of the database as they came.
  */
 export async function foldBatch(
@@ -39,16 +41,42 @@ export async function foldBatch(
   builds: Pick<Builds, 'advance'>,
   work: BuildWork,
   parts: readonly BatchPart[],
+  letters: BuildLetters | null = null,
+): Promise<AdvanceOutcome> {
+  const records = parts.flatMap((part) => part.records);
+  const sorting = letters?.sort();
+  if (!letters || !sorting) return foldGuarded(database, work, records, (on) => builds.advance(on, work.build.id, parts));
+  let open = 0;
+  const taken = records.filter((record) => letters.takes(record, sorting));
+  const outcome = await foldGuarded(database, work, taken, async (on) => {
+    const advanced = await builds.advance(on, work.build.id, parts);
+    if (advanced === 'advanced') open = await letters.write(on, sorting);
+    return advanced;
+  });
+  if (outcome === 'advanced') letters.committed(sorting, open);
+  return outcome;
+}
+
+/**
+ * Folds records in one transaction that begins with `guard`, and is rolled back unless that says `advanced`.
+ * @throws as {@link foldBatch}
+ */
+export async function foldGuarded(
+  database: Pick<Database, 'transaction'>,
+  work: BuildWork,
+  records: readonly LogRecord[],
+  guard: (on: Connection) => Promise<AdvanceOutcome>,
 ): Promise<AdvanceOutcome> {
   const { build, plan } = work;
   const rows = new RowWindow(false);
   const steps = new FoldSteps();
   rows.beginBatch();
-  for (const part of parts) for (const record of part.records) plan.gather(record, rows, steps);
+  for (const record of records) plan.gather(record, rows, steps);
   try {
     await database.transaction(async (connection) => {
-      const outcome = await builds.advance(connection, build.id, parts);
+      const outcome = await guard(connection);
       if (outcome !== 'advanced') throw new Abandoned(outcome);
+      if (steps.length === 0) return;
       if (plan.hasRaw) await lockAllRows(connection, build.id);
       else if (plan.shared) await lockRows(connection, build.id, rows.touched);
       await applySteps(connection, work, rows, steps);

@@ -1,12 +1,15 @@
-import { KappaError } from '../../../kernel/errors.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
 import { buildLabel, type BuildError } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
+import { settleBuildRequests } from '../dead-letters/build-lane-owner.js';
+import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
+import { BuildLetters } from '../dead-letters/build-letters.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
 import { Backoff, pause } from '../../../database/backoff.js';
-import { applyUpToFailure, recordsIn } from './batch-parts.js';
+import { recordsIn } from './batch-parts.js';
+import { codeOf, isFinal, messageOf } from './final-errors.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Refusals } from './refusals.js';
@@ -18,15 +21,18 @@ const MOST_RECORDS = 5_000;
 const IDLE_WAIT_MS = 1_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
+/** How often a build with dead letters looks whether something is asked for them. */
+const LETTERS_MS = 250;
 
 /**
  * Keeps one build at the tail of the log, as one member of the build's consumer group `<schema>.build-<id>`. A batch is what
  * gathered while the last one committed. Whoever claimed a partition last owns it: one that finds itself fenced drops what it has
  * and claims again while the group still assigns the partition to it.
  *
- * A record at fault stops the build: what stands before it is applied, its progress stands at it, the error is stored. A database
- * or log that is away stops nothing: it is tried again with growing waits. What the database refuses for another reason is tried
- * a few times, and then stops the build too.
+ * A record at fault is tried again and then set aside as a dead letter, and so are later ones of its key; neighbours go on. Where the
+ * projection says so, or too many stand aside, the build halts at it instead: what stands before it is applied, its progress stands
+ * at it, the error is stored. A database or log that is away stops nothing: it is tried again with growing waits. What the database
+ * refuses for another reason is tried a few times, and then stops the build too.
  */
 export class LiveRunner {
   readonly #stopping = new AbortController();
@@ -34,6 +40,8 @@ export class LiveRunner {
   readonly #backoff = new Backoff();
   readonly #refusals = new Refusals();
   readonly #label: string;
+  readonly #letters: BuildLetters;
+  #lettersAt = 0;
   #member: GroupMember | null = null;
   #claimAnew = false;
   /** Something was said to be away. */
@@ -49,6 +57,7 @@ export class LiveRunner {
     readonly work: BuildWork,
   ) {
     this.#label = buildLabel(work.build);
+    this.#letters = new BuildLetters(context, work);
     this.#error = work.build.error;
   }
 
@@ -100,7 +109,7 @@ export class LiveRunner {
       group: `${database.schema}.build-${build.id}`,
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
-      revoked: async (keys) => this.#owned.drop(keys),
+      revoked: async (keys) => this.#drop(keys),
     });
     this.#member = member;
     try {
@@ -109,7 +118,7 @@ export class LiveRunner {
       this.#member = null;
       await this.#commitSkipped();
       await member.leave();
-      this.#owned.drop(this.#owned.keys);
+      this.#drop(this.#owned.keys);
     }
   }
 
@@ -117,6 +126,7 @@ export class LiveRunner {
   async #turn(member: GroupMember, signal: AbortSignal): Promise<void> {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
+      await this.#settleLetters();
       const batches = await member.poll({ maxRecords: MOST_RECORDS, maxWaitMs: this.#waitMs(), signal });
       if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
       await this.#take(member, batches, signal);
@@ -146,8 +156,7 @@ export class LiveRunner {
 
   async #commit(parts: readonly BatchPart[], signal: AbortSignal): Promise<void> {
     if (parts.length === 0) return;
-    const { database, builds } = this.context;
-    const { outcome, moved, failure } = await applyUpToFailure((some) => foldBatch(database, builds, this.work, some), parts);
+    const { outcome, moved, failure } = await applySettingAside((some) => this.#fold(some), this.#letters, parts, signal);
     this.#committed(moved);
     if (outcome === 'held') {
       this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
@@ -158,6 +167,23 @@ export class LiveRunner {
       await this.#backoff.wait(signal);
     } else if (failure) await this.#failAt(failure);
     else await this.#clearError(moved);
+  }
+
+  #fold(parts: readonly BatchPart[]): ReturnType<typeof foldBatch> {
+    const { database, builds } = this.context;
+    return foldBatch(database, builds, this.work, parts, this.#letters);
+  }
+
+  /** Between two batches: what was asked for dead letters is done by the owner alone. */
+  async #settleLetters(): Promise<void> {
+    if (this.#letters.parked.open === 0 || Date.now() - this.#lettersAt < LETTERS_MS) return;
+    await settleBuildRequests(this.context, this.work, this.#letters, (topic, partition) => this.#owned.at(topic, partition));
+    this.#lettersAt = Date.now();
+  }
+
+  #drop(keys: readonly PartitionKey[]): void {
+    this.#owned.drop(keys);
+    this.#letters.parked.drop(keys);
   }
 
   #committed(moved: readonly BatchPart[]): void {
@@ -175,6 +201,7 @@ export class LiveRunner {
     for (;;) {
       try {
         const claims = await this.context.builds.claim(this.work.build.id, keys);
+        await this.#letters.load(keys);
         this.#owned.take(claims);
         return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
       } catch (error) {
@@ -189,7 +216,8 @@ export class LiveRunner {
   async #recover(member: GroupMember, signal: AbortSignal): Promise<void> {
     await member.poll({ maxRecords: 1, maxWaitMs: 0, signal });
     const claims = await this.context.builds.claim(this.work.build.id, member.assignment);
-    this.#owned.drop(this.#owned.keys);
+    this.#drop(this.#owned.keys);
+    await this.#letters.load(member.assignment);
     this.#owned.take(claims);
     for (const { topic, partition, nextOffset } of claims) member.seek(topicName(topic), partition, offset(nextOffset));
     this.#claimAnew = false;
@@ -206,7 +234,8 @@ export class LiveRunner {
 
   #waitMs(): number {
     if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#committedAt));
-    return this.#owned.held ? HELD_MS : IDLE_WAIT_MS;
+    if (this.#owned.held) return HELD_MS;
+    return this.#letters.parked.open > 0 ? LETTERS_MS : IDLE_WAIT_MS;
   }
 
   #skippedDue(): boolean {
@@ -217,8 +246,7 @@ export class LiveRunner {
   async #commitSkipped(): Promise<void> {
     const { parts } = this.#owned.parts([]);
     if (parts.length === 0 || this.#failed || this.#claimAnew) return;
-    const { database, builds } = this.context;
-    const outcome = await foldBatch(database, builds, this.work, parts).catch(() => null);
+    const outcome = await this.#fold(parts).catch(() => null);
     if (outcome === 'advanced') this.#committed(parts);
   }
 
@@ -227,7 +255,7 @@ export class LiveRunner {
   }
 
   #isFinal(error: unknown): boolean {
-    return FINAL.has(codeOf(error) ?? '') || this.#refusals.isTooMany(error, performance.now());
+    return isFinal(error) || this.#refusals.isTooMany(error, performance.now());
   }
 
   /** Stops this build only. A build in use keeps its state, so that it goes on being read. */
@@ -264,21 +292,4 @@ export class LiveRunner {
   get assignment(): readonly PartitionKey[] {
     return this.#member?.assignment ?? [];
   }
-}
-
-/** Trying again would not help: the build has ended, the log is another one, or its begin is gone. */
-const FINAL = new Set([
-  'KAPPA_BUILD_STATE',
-  'KAPPA_UNKNOWN_PARTITION',
-  'KAPPA_LOG_CHANGED',
-  'KAPPA_LOG_TRUNCATED',
-  'KAPPA_UNKNOWN_TOPIC',
-]);
-
-function codeOf(error: unknown): string | null {
-  return error instanceof KappaError ? error.code : null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

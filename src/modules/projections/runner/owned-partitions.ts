@@ -40,6 +40,12 @@ export class OwnedPartitions {
     return [...this.#owned.keys()];
   }
 
+  /** Under which epoch a partition is owned and what is committed of it; null when it is not, or has to hold. */
+  at(topic: string, partition: number): { readonly epoch: number; readonly next: number } | null {
+    const owned = this.#owned.get(partitionKey(topic, partition));
+    return owned?.holdAt === null ? { epoch: owned.epoch, next: owned.next } : null;
+  }
+
   get held(): boolean {
     for (const { holdAt } of this.#owned.values()) if (holdAt !== null) return true;
     return false;

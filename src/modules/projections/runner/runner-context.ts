@@ -1,4 +1,5 @@
 import type { Database } from '../../../database/database.js';
+import type { DeadLetterOptions } from '../../../database/dead-letters/letter-policy.js';
 import type { Logger } from '../../../kernel/logger.js';
 import type { EventLog } from '../../../log/event-log.js';
 import type { Builds } from '../builds.js';
@@ -11,4 +12,6 @@ export interface RunnerContext {
   readonly builds: Builds;
   readonly progress: ProgressSignal;
   readonly logger: Logger;
+  /** What becomes of failing events, where a projection does not say so itself. */
+  readonly deadLetters?: DeadLetterOptions;
 }

@@ -1,8 +1,10 @@
+import { DeadLetterStore } from '../../../database/dead-letters/dead-letter-store.js';
 import { qualified } from '../../../database/identifiers.js';
 import { distance, NOWHERE } from '../../../kernel/position.js';
 import { positionOf, type Build } from '../build.js';
 import { isSameCode } from '../fingerprint.js';
 import { moveIfPossible } from '../move-if-possible.js';
+import { letterOwner } from '../dead-letters/letter-owner.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 
 interface Watched {
@@ -61,5 +63,6 @@ export class DevelopmentRebuilds {
     if (ended?.state !== 'retired' && ended?.state !== 'aborted') return;
     await database.query(`drop table if exists ${qualified(database.schema, ended.tableName)}`);
     await moveIfPossible(builds, id, 'dropped');
+    await new DeadLetterStore(database).forget(database, letterOwner(id));
   }
 }

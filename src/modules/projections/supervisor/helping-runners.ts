@@ -32,7 +32,8 @@ export async function withHelp<T>(
       if (!definition || !FOLLOWING.includes(build.state)) continue;
       // A process that died a moment ago still counts as running: what is on its way is helped beside it.
       const onTheWay = build.state === 'catching-up' || build.state === 'ready';
-      if (!onTheWay && running.having(build).length > 0) continue;
+      // A build that has halted is followed by nobody, although its version runs.
+      if (!onTheWay && build.error === null && running.having(build).length > 0) continue;
       if (!movesBuild(build, declaredVersion(definition).fingerprint.code)) continue;
       const runner = new LiveRunner(context, buildWork(context.database.schema, build, definition, context.codec));
       runners.push(runner);

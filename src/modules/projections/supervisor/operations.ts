@@ -84,14 +84,19 @@ export class Operations extends ProjectionOperations {
 
   async swap(
     names: readonly string[],
-    options: { readonly version?: number; readonly build?: number; readonly verify?: boolean } = {},
+    options: {
+      readonly version?: number;
+      readonly build?: number;
+      readonly verify?: boolean;
+      readonly withDeadLetters?: boolean;
+    } = {},
   ): Promise<readonly SwapResult[]> {
     const targets: Build[] = [];
     for (const name of names)
       targets.push(chooseSwap(name, await this.#buildsOf(name), await this.options.builds.active(name), options));
     await this.#refuseOrphans(targets);
     if (options.verify === true) for (const target of targets) await this.#refuseDifferent(target);
-    return this.#flip(targets, { action: 'swap' });
+    return this.#flip(targets, { action: 'swap', withDeadLetters: options.withDeadLetters === true });
   }
 
   async rollback(
@@ -142,7 +147,7 @@ export class Operations extends ProjectionOperations {
 
   async #flip(
     targets: readonly Build[],
-    how: { readonly action: 'swap' | 'rollback'; readonly stale?: boolean },
+    how: { readonly action: 'swap' | 'rollback'; readonly stale?: boolean; readonly withDeadLetters?: boolean },
   ): Promise<readonly SwapResult[]> {
     const { standbyHours = 24, database } = this.options;
     // Asked before: what was done is answered with, whatever becomes of the connection afterwards.

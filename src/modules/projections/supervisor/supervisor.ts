@@ -108,6 +108,13 @@ export class ProjectionEngine {
     this.#left = left;
   }
 
+  /** Builds that an event, or their log, has stopped in this process. */
+  get halted(): readonly string[] {
+    return [...this.#runners.values()]
+      .filter((runner) => runner.failed)
+      .map(({ work }) => `${buildLabel(work.build)} is stopped; \`npx nest-kappa projections status\` shows why`);
+  }
+
   /** Looks again at once: something changed in this process. */
   nudge(): void {
     this.#wake?.abort();

@@ -17,6 +17,8 @@ export interface SwapOptions {
   readonly standbyMs?: number;
   /** Flips also to a build that is behind the live one. Default false. */
   readonly stale?: boolean;
+  /** Swaps also to a build with more dead letters than the live one has. A rollback always does. Default false. */
+  readonly withDeadLetters?: boolean;
   /** How long one attempt waits for a lock; readers queue behind it for that long at most. Default 100, growing to five times that. */
   readonly lockTimeoutMs?: number;
   /** How long attempts go on, in all. Default 30,000. */

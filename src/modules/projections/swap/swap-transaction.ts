@@ -1,4 +1,5 @@
 import type { Connection, Queryable } from '../../../database/database.js';
+import { NO_LETTERS } from '../../../database/dead-letters/dead-letter.js';
 import { quoteIdentifier } from '../../../database/identifiers.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { Position } from '../../../kernel/position.js';
@@ -6,6 +7,7 @@ import { buildLabel, positionOf, type Build } from '../build.js';
 import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
 import { lockProgress } from '../hold-builds.js';
 import { refuseBehind, type Flip } from './behind.js';
+import { lettersOf, refuseMoreLetters } from './more-letters.js';
 import { lockView, prepareView, showBuild, type PreparedView } from './public-view.js';
 import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
 
@@ -19,8 +21,8 @@ export interface SwapAttempt {
 
 /**
  * The swap's one transaction: pointers, views, progress of both builds are locked, in this order and each in the order of names
- * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked);
- * then pointers, states and views change. Targets are sorted by projection.
+ * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked) and none
+ * has more dead letters; then pointers, states and views change. Targets are sorted by projection.
  */
 export async function swapInTransaction(
   context: SwapContext,
@@ -42,10 +44,14 @@ export async function swapInTransaction(
   const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
   const progress = await lockProgress(on, database.schema, ids);
   if (options.stale !== true) refuseBehind(flips, progress);
+  const letters = await lettersOf(context, on, flips);
+  if (options.action !== 'rollback' && options.withDeadLetters !== true) refuseMoreLetters(flips, letters);
 
   const results: Omit<Swapped, 'lockedMs'>[] = [];
-  for (const { flip, shown } of prepared)
-    results.push(await flipOne(context, on, flip, shown, positionOf(progress.get(flip.to.id) ?? []), options));
+  for (const { flip, shown } of prepared) {
+    const flipped = await flipOne(context, on, flip, shown, positionOf(progress.get(flip.to.id) ?? []), options);
+    results.push({ ...flipped, letters: letters.get(flip.to.id) ?? NO_LETTERS });
+  }
   attempt.results = results;
 }
 
@@ -75,7 +81,7 @@ async function flipOne(
   shown: PreparedView,
   position: Position,
   options: SwapOptions,
-): Promise<Omit<Swapped, 'lockedMs'>> {
+): Promise<Omit<Swapped, 'lockedMs' | 'letters'>> {
   const standbyUntil = new Date(Date.now() + (options.standbyMs ?? DEFAULT_STANDBY_MS));
   // The old one first: no two builds of a projection are live, not even within the transaction.
   const old = from && (await builds.move(from.id, 'standby', { standbyUntil, on }));

@@ -1,7 +1,10 @@
 import type { Database } from '../../../database/database.js';
+import { NO_LETTERS } from '../../../database/dead-letters/dead-letter.js';
+import { DeadLetterStore } from '../../../database/dead-letters/dead-letter-store.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { formatPosition, latest, type PartitionKey, type Position } from '../../../kernel/position.js';
 import { buildLabel, positionOf, type Build, type PartitionProgress } from '../build.js';
+import { letterOwner } from '../dead-letters/letter-owner.js';
 import { leaveHolds, lockProgress, readProgress, setHold, waitForProgress } from '../hold-builds.js';
 import type { VerifyResult } from '../operations.js';
 import { sharedPosition } from '../shared-position.js';
@@ -59,7 +62,16 @@ export async function verifyBuilds(
     // A hold that ran out or was lifted lets rows move while they are compared: then the answer says nothing.
     if (performance.now() >= until || !standThere(new Map([...after].map(([id, lines]) => [id, positionOf(lines)]))))
       throw tooLong(holdMs);
-    return { projection: live.projection, live, candidate, at: latest(...vectors.values()), ...difference };
+    const letters = await new DeadLetterStore(database).counts(ids.map(letterOwner));
+    return {
+      projection: live.projection,
+      live,
+      candidate,
+      at: latest(...vectors.values()),
+      lettersLive: letters.get(letterOwner(live.id)) ?? NO_LETTERS,
+      lettersCandidate: letters.get(letterOwner(candidate.id)) ?? NO_LETTERS,
+      ...difference,
+    };
   } finally {
     await leaveHolds(database, ids);
   }

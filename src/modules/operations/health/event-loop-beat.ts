@@ -1,0 +1,33 @@
+const BEAT_EVERY_MS = 1_000;
+
+/** The heartbeat of the event loop: a timer, and how late it is. It keeps no process alive. */
+export class EventLoopBeat {
+  #timer: NodeJS.Timeout | null = null;
+  #dueAt = 0;
+  #lastDelayMs = 0;
+
+  start(): void {
+    this.#beat(performance.now());
+  }
+
+  stop(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** The delay of the last beat, or of the one that is due. */
+  get delayMs(): number {
+    if (this.#timer === null) return 0;
+    return Math.round(Math.max(this.#lastDelayMs, performance.now() - this.#dueAt, 0));
+  }
+
+  #beat(now: number): void {
+    this.#dueAt = now + BEAT_EVERY_MS;
+    this.#timer = setTimeout(() => {
+      const late = performance.now();
+      this.#lastDelayMs = Math.max(0, late - this.#dueAt);
+      this.#beat(late);
+    }, BEAT_EVERY_MS);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,62 @@
+import { NO_LETTERS } from '../../database/dead-letters/dead-letter.js';
+import type { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
+import { topicName } from '../../kernel/names.js';
+import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
+import type { EventLog } from '../../log/event-log.js';
+import { PolicyOperations, type PolicyStatus } from './operations.js';
+import type { PolicyPartition, PolicyProgress } from './policy-progress.js';
+import { policyOwner } from './policy-owner.js';
+import type { PolicyDefinition } from './policy.js';
+
+/** The operations on policies, over their progress and the ends of the log. */
+export class PolicyStatusReader extends PolicyOperations {
+  constructor(
+    private readonly log: Pick<EventLog, 'describeTopic' | 'offsets'>,
+    private readonly progress: PolicyProgress,
+    private readonly letters: Pick<DeadLetterStore, 'counts'>,
+    private readonly policies: readonly PolicyDefinition[],
+  ) {
+    super();
+  }
+
+  async status(names: readonly string[] = []): Promise<readonly PolicyStatus[]> {
+    const known = (await this.progress.list()).filter(({ name }) => names.length === 0 || names.includes(name));
+    const lines = await Promise.all(known.map(({ name }) => this.progress.partitions(name)));
+    const ends = await this.#endsOf(lines.flat());
+    const letters = await this.letters.counts(known.map(({ name }) => policyOwner(name)));
+    return known.map(({ name, startAt, error }, at) => {
+      const progress = lines[at] ?? [];
+      return {
+        name,
+        declared: this.policies.some((policy) => policy.name === name),
+        startAt,
+        progress,
+        behind: behind(progress, ends),
+        refused: progress.reduce((sum, line) => sum + line.refused, 0),
+        letters: letters.get(policyOwner(name)) ?? NO_LETTERS,
+        error,
+      };
+    });
+  }
+
+  /** Where the log ends, of the topics that it still has. */
+  async #endsOf(lines: readonly PolicyPartition[]): Promise<Position> {
+    const ends: Record<PartitionKey, number> = {};
+    for (const name of new Set(lines.map(({ topic }) => topicName(topic)))) {
+      if ((await this.log.describeTopic(name)) === null) continue;
+      for (const { partition, end } of await this.log.offsets(name)) ends[partitionKey(name, partition)] = end;
+    }
+    return ends;
+  }
+}
+
+function behind(progress: readonly PolicyPartition[], ends: Position): number {
+  const reached: Record<PartitionKey, number> = {};
+  const wanted: Record<PartitionKey, number> = {};
+  for (const { topic, partition, nextOffset } of progress) {
+    const key = partitionKey(topic, partition);
+    reached[key] = nextOffset;
+    wanted[key] = ends[key] ?? 0;
+  }
+  return distance(reached, wanted);
+}
