@@ -2,14 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineKappaConfig } from 'nest-kappa';
 import { definitions } from './src/definitions.js';
-import { brokersFile } from './src/folders.js';
+import { brokersFile, shopFolder } from './src/folders.js';
 import { optionsFor } from './src/options.js';
 
-const SHOP = fileURLToPath(new URL('.', import.meta.url));
+const SHOP = shopFolder(fileURLToPath(new URL('.', import.meta.url)));
 
 /** The shop that `npm run start:kafka` runs: `npm run -s kappa -- --config examples/shop/kappa.kafka.config.ts status`. */
 export default defineKappaConfig({
-  options: optionsFor(SHOP, process.env['KAFKA_BROKERS'] ?? startedBrokers()),
+  options: optionsFor(SHOP, process.env['KAFKA_BROKERS'] || startedBrokers()),
   ...definitions,
 });
 

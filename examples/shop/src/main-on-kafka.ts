@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka } from 'nest-kappa/testing';
 import { failShop } from './fail-shop.js';
-import { brokersFile, kafkaFolder } from './folders.js';
+import { brokersFile, kafkaFolder, shopFolder } from './folders.js';
 
-const SHOP = fileURLToPath(new URL('../..', import.meta.url));
+const SHOP = shopFolder(fileURLToPath(new URL('../..', import.meta.url)));
 
 /**
  * The shop on Kafka: on the brokers that KAFKA_BROKERS names, else on one that is started here, whose data are kept beside the
