@@ -4,7 +4,8 @@ import { BuildLetters } from '../../../src/modules/projections/dead-letters/buil
 import { swapBuilds } from '../../../src/modules/projections/swap/swap-builds.js';
 import { history, recordOf } from './happenings.js';
 import { openHouse, type House } from './house.js';
-import { accountsV1, Closed, flowsV1, Kinds, kindsV1, Noted, Opened, Paid } from './ledger.js';
+import { partitionOf } from '../../../src/kernel/partitioner.js';
+import { accountsV1, Closed, flowsV1, Kinds, kindsV1, Noted, Opened, Paid, PARTITIONS } from './ledger.js';
 import { ask, open, poison, POISON, poisoned, told } from './poison.js';
 
 const others = (events: number, seed: number) => history(events, { accounts: 20, seed });
@@ -115,6 +116,37 @@ describe('a failing event', () => {
     expect((await house.letters(rebuilt)).map(told)).toEqual(letters.map(told));
     for (const work of [live, rebuilt])
       expect(await house.rows(work)).toEqual(await house.cleanFold(kinds, work, undefined, letters));
+  });
+
+  it('is a letter also where the transaction that set it aside was rolled back for another event', async () => {
+    const [x = '', y = ''] = Array.from({ length: 50 }, (_, n) => `c${n}`).filter((id) => partitionOf(id, PARTITIONS) === 0);
+    const work = await house.newBuild({ ...accountsV1, deadLetters: { retries: 0 } });
+    await house.rebuild({ works: [work] });
+    await house.database.query(`alter table ${work.table.qualifiedName} add constraint small check (cents <> ${POISON})`);
+    const broken = { ...recordOf(paid(x, 1), 1), value: Buffer.from('{') };
+    const end = await house.appendRecords([broken, ...[opened(y), poison(y), paid(x, 2)].map(recordOf)]);
+    house.follow(work);
+    await house.reached(work, end);
+    expect((await house.letters(work)).map(({ state, key, reason }) => [state, key, reason?.code ?? null])).toEqual([
+      ['letter', x, 'KAPPA_UNDECODABLE'],
+      ['letter', y, 'KAPPA_HANDLER_FAILED'],
+      ['follower', x, null],
+    ]);
+  });
+
+  it('found late in a batch of a rebuild sets nothing aside twice of what had been looked at behind it', async () => {
+    const [x = '', y = ''] = Array.from({ length: 50 }, (_, n) => `c${n}`).filter((id) => partitionOf(id, PARTITIONS) === 0);
+    await house.append([opened(x), opened(y), poison(x), paid(y, 1), poison(y), paid(x, 2)]);
+    const work = await house.newBuild(poisoned(accountsV1));
+    // Three events a batch, and no row is kept from one to the next: rows are read before any event of the second is folded.
+    await house.rebuild({ works: [work], batchRecords: 3, memoryMb: 0.000_1 });
+    const letters = await house.letters(work);
+    expect(letters.map(({ state, key }) => [state, key])).toEqual([
+      ['letter', x],
+      ['letter', y],
+      ['follower', x],
+    ]);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work, undefined, letters));
   });
 
   it('is retried by the owner after a fix, in order, and the table ends as if nothing had happened, while events go on', async () => {
@@ -292,6 +324,20 @@ describe('a failing event', () => {
     house.follow(work);
     await house.waiting(work, 0);
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('keeps its key waiting when its owner has to claim its partitions anew', async () => {
+    const work = await house.newBuild(poisoned(accountsV1));
+    await house.rebuild({ works: [work] });
+    house.follow(work);
+    await house.reached(work, await house.append([opened('v'), poison('v')]));
+    const keys = (await house.builds.progress(work.build.id)).map(({ partition }) => `accounts/${partition}` as const);
+    for (let n = 1; n <= 3; n++) {
+      await house.builds.claim(work.build.id, keys);
+      await house.reached(work, await house.append([paid('v', n)]));
+      expect((await house.letters(work)).map(({ state }) => state)).toEqual(['letter', ...Array<string>(n).fill('follower')]);
+    }
+    expect(await house.rows(work)).toMatchObject([{ id: 'v', payments: 0 }]);
   });
 
   it('is not retried while its build is held for a comparison', async () => {

@@ -166,9 +166,10 @@ describe('the engine of a process', () => {
   });
 
   it('tries again at its start what an event had stopped, and goes on with corrected code', async () => {
-    const wrong = Flows.on(Paid, { key: (e) => [{ who: e.stream.id }, { who: e.data.to }] }, () => {
+    const failing = Flows.on(Paid, { key: (e) => [{ who: e.stream.id }, { who: e.data.to }] }, () => {
       throw new Error('not yet written');
     });
+    const wrong: ProjectionDefinition = { ...failing, deadLetters: { halt: true, retries: 0 } };
     const first = engine([wrong, accountsV1]);
     await first.start();
     const live = await house.live('flows');
