@@ -34,7 +34,7 @@ export const suites = [
   { name: 'docs', folders: ['docs'], budgetSeconds: 15, workers: 2 },
   { name: 'examples', folders: ['examples'], budgetSeconds: 35, workers: 1 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 45, workers: 1 },
-  { name: 'faults', folders: ['faults'], budgetSeconds: 60, workers: 1 },
+  { name: 'faults', folders: ['faults'], budgetSeconds: 110, workers: 1 },
   { name: 'packaging', folders: ['packaging'], budgetSeconds: 90, workers: 2 },
 ];
 
