@@ -81,6 +81,8 @@ function settingsFrom(args: string[]): Settings | null {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 main().then(
   (code) => {
     process.exitCode = code;

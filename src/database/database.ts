@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { KappaError, UnknownOutcomeError } from '../kernel/errors.js';
 import { checkServer } from './check-server.js';
@@ -28,12 +29,17 @@ export interface Connection extends Queryable {
   release(destroy?: boolean): void;
 }
 
+/** How long a stop waits for the other side to close its end of connections, too. */
+const CLOSE_MS = 1_000;
+
 /** PostgreSQL as all parts use it: one pool, session settings that keep a stopped process harmless, our schema in front. */
 export class Database {
   readonly schema: string;
   readonly viewSchema: string;
   readonly url: string;
   readonly #pool: pg.Pool;
+  /** Each settles when the socket of a connection is closed. */
+  readonly #sockets = new Set<Promise<void>>();
   #ended: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
@@ -47,6 +53,10 @@ export class Database {
     });
     // An idle connection that dies is replaced at the next use; without a listener it would end the process.
     this.#pool.on('error', () => undefined);
+    this.#pool.on('connect', (client) => {
+      const closed = new Promise<void>((resolve) => client.once('end', resolve)).then(() => void this.#sockets.delete(closed));
+      this.#sockets.add(closed);
+    });
   }
 
   /** What a connection of ours is opened with; also for the few dedicated connections (session locks, COPY). */
@@ -122,8 +132,17 @@ export class Database {
 
   /** Closes all connections, when those in use have been given back. May be called twice. */
   async stop(): Promise<void> {
-    this.#ended ??= this.#pool.end();
+    this.#ended ??= this.#end();
     await this.#ended;
+  }
+
+  /** The pool says that it has ended while its sockets still close. */
+  async #end(): Promise<void> {
+    await this.#pool.end();
+    const given = new AbortController();
+    const late = sleep(CLOSE_MS, undefined, { signal: given.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(this.#sockets), late]);
+    given.abort();
   }
 }
 

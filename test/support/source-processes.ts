@@ -37,14 +37,18 @@ export class SourceProcesses {
     return new SourceProcesses(folder, path.join(folder, scriptOf(entry)));
   }
 
-  /** Starts one and waits for its first message. */
-  async start(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  /** Starts one and waits for its first message, which `said` is told. */
+  async start(
+    env: Readonly<Record<string, string>>,
+    said: (message: unknown) => void = () => undefined,
+  ): Promise<ChildProcess> {
     const child = fork(this.entry, { env: { ...process.env, ...env }, execArgv: [] });
     this.#children.push(child);
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`${path.basename(this.entry)} ended with ${String(code)} before it was ready`);
     });
-    await Promise.race([once(child, 'message'), ended]);
+    const [message] = await Promise.race([once(child, 'message'), ended]);
+    said(message);
     ended.catch(() => undefined);
     return child;
   }

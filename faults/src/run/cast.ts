@@ -12,6 +12,10 @@ const ROLES: readonly (readonly [name: string, role: string])[] = [
 
 /** The processes of a run, each with a wire of its own to PostgreSQL. */
 export class Cast {
+  readonly #abandon = (): void => {
+    for (const member of this.members.values()) member.abandon();
+  };
+
   private constructor(
     readonly servers: Servers,
     private readonly members: ReadonlyMap<string, Member>,
@@ -31,6 +35,8 @@ export class Cast {
   }
 
   async start(): Promise<void> {
+    // A stopped process does not notice that the run is gone.
+    process.once('exit', this.#abandon);
     await Promise.all([...this.members.values()].map((member) => member.start()));
   }
 
@@ -50,6 +56,7 @@ export class Cast {
   /** Whoever is still there is killed. */
   async dismiss(): Promise<void> {
     await Promise.all([...this.members.values()].map((member) => member.kill()));
+    process.off('exit', this.#abandon);
     await Promise.all([...this.wires.values()].map((wire) => wire.stop()));
   }
 }

@@ -1,7 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PART, type Order, type Part, type Word } from '../actors/messages.js';
@@ -62,6 +61,11 @@ export class Member {
 
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
+  }
+
+  /** At the end of the run's own process, which cannot wait. */
+  abandon(): void {
+    if (this.isRunning) this.#child?.kill('SIGKILL');
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {

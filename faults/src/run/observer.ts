@@ -50,6 +50,7 @@ export class Observer {
   readonly #stopping = new AbortController();
   readonly #seen = new Map<string, string>();
   #client: pg.Client | null = null;
+  #asked: Promise<unknown> = Promise.resolve();
   #watching: Promise<void> | null = null;
   #tablesAt = 0;
   #turn = 0;
@@ -60,6 +61,7 @@ export class Observer {
     this.#watching ??= this.#watch(this.#stopping.signal);
   }
 
+  /** Ends the watch and the connection; a look after it opens another. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#watching;
@@ -163,8 +165,14 @@ export class Observer {
     return true;
   }
 
-  /** One at a time: `stop` is followed by the looks at the end. */
-  async #ask<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  /** One look after the other: each has the connection for itself. */
+  #ask<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const asked = this.#asked.then(() => this.#askNow(work));
+    this.#asked = asked.catch(() => undefined);
+    return asked;
+  }
+
+  async #askNow<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = (this.#client ??= await this.#connect());
     try {
       return await work(client);

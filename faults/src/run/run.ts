@@ -26,6 +26,8 @@ export interface RunResult {
   readonly faults: readonly string[];
   readonly recoverMs: readonly number[];
   readonly seconds: number;
+  /** When each part of the run was over, in seconds from its begin. */
+  readonly parts: Readonly<Record<string, number>>;
 }
 
 const SERVERS: Readonly<Record<Driver, (folder: string) => Promise<Servers>>> = {
@@ -42,6 +44,8 @@ const REST_WITHIN_MS = 20_000;
 /** The shop in its processes, the strikes that the seed means, then rest, then the check. */
 export async function run(seed: number, folder: string, driver: Driver): Promise<RunResult> {
   const began = machineTime();
+  const parts: Record<string, number> = {};
+  const over = (part: string): number => (parts[part] = Math.round((machineTime() - began) / 100) / 10);
   await mkdir(folder, { recursive: true });
   const faults: string[] = [];
   const strikes = schedule(seed, driver);
@@ -49,9 +53,22 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
   const servers = await SERVERS[driver](folder);
   const cast = await Cast.assemble(seed, folder, servers, (text) => faults.push(text));
   const observer = new Observer(servers.databaseUrl);
+  over('servers');
   try {
-    const struck = await play(cast, observer, strikes, faults);
-    await end(cast, observer, faults);
+    await cast.start();
+    observer.start();
+    await restingFrom(observer, (unrest) => !unrest.some((line) => line.includes('has no live build')), REST_WITHIN_MS);
+    over('start');
+    const struck = await strikeAll(cast, strikes, faults);
+    over('strikes');
+    await finish([...WRITERS, OPERATOR, VISITOR], cast, faults);
+    over('work');
+    const unrest = await restingFrom(observer, (lines) => lines.length === 0, REST_WITHIN_MS);
+    faults.push(...unrest.map((line) => `not at rest: ${line}`));
+    over('rest');
+    await finish(REPLICAS, cast, faults);
+    await observer.stop();
+    await observer.lookAtAllTables();
     const evidence = await gather(folder, servers, observer);
     const problems = check(evidence);
     const result: RunResult = {
@@ -65,7 +82,8 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
         evidence.journal,
         evidence.progress,
       ),
-      seconds: (machineTime() - began) / 1_000,
+      seconds: over('check'),
+      parts,
     };
     await writeFile(path.join(folder, 'evidence.json'), JSON.stringify(evidence));
     await writeFile(path.join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
@@ -82,10 +100,7 @@ interface Over {
   readonly overAt: number;
 }
 
-async function play(cast: Cast, observer: Observer, strikes: readonly Strike[], faults: string[]): Promise<readonly Over[]> {
-  await cast.start();
-  observer.start();
-  await restingFrom(observer, (unrest) => !unrest.some((line) => line.includes('has no live build')), REST_WITHIN_MS);
+async function strikeAll(cast: Cast, strikes: readonly Strike[], faults: string[]): Promise<readonly Over[]> {
   const start = machineTime();
   const over: Over[] = [];
   const places = new Map<string, Promise<unknown>>();
@@ -122,21 +137,13 @@ async function play(cast: Cast, observer: Observer, strikes: readonly Strike[], 
   }
 }
 
-/** Everybody ends the work under way; then all that is derived comes to rest at the end of the log. */
-async function end(cast: Cast, observer: Observer, faults: string[]): Promise<void> {
-  const late = async (names: readonly string[]): Promise<void> => {
-    await Promise.all(
-      names.map(async (name) => {
-        if (!(await cast.member(name).finish(FINISH_WITHIN_MS))) faults.push(`${name} did not finish its work`);
-      }),
-    );
-  };
-  await late([...WRITERS, OPERATOR, VISITOR]);
-  const unrest = await restingFrom(observer, (lines) => lines.length === 0, REST_WITHIN_MS);
-  faults.push(...unrest.map((line) => `not at rest: ${line}`));
-  await late(REPLICAS);
-  await observer.stop();
-  await observer.lookAtAllTables();
+/** Lets processes end the work under way, which must not take for ever. */
+async function finish(names: readonly string[], cast: Cast, faults: string[]): Promise<void> {
+  await Promise.all(
+    names.map(async (name) => {
+      if (!(await cast.member(name).finish(FINISH_WITHIN_MS))) faults.push(`${name} did not finish its work`);
+    }),
+  );
 }
 
 /** Waits until the observer's answer pleases; what does not, when time is up. */

@@ -1,4 +1,4 @@
-import { projection } from 'nest-kappa';
+import { projection } from '../../../src/index.js';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { fines, PaymentReceived } from './receipts.js';
 

@@ -1,4 +1,4 @@
-import { policy, type InjectService, type Recorded } from 'nest-kappa';
+import { policy, type InjectService, type Recorded } from '../../../src/index.js';
 import { fines, PaymentReceived, SendReceipt } from './receipts.js';
 
 const Decorated = policy({ name: 'decorated', from: [fines], startAt: 'beginning' });
