@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { topicName } from '../../src/kernel/names.js';
 import { partitionKey } from '../../src/kernel/position.js';
+import { ownGroupPrefix } from '../../src/log/postgres/log-identity.js';
 import { PostgresLog } from '../../src/log/postgres/postgres-log.js';
 import { appDatabase, type AppDatabase } from './app-database.js';
 import { appFolder, json, run } from './run-command.js';
@@ -121,7 +122,7 @@ describe('the command on consumer groups', { timeout: 120_000 }, () => {
     const rebuilt = await run(['projections', 'rebuild', '--all', '--swap'], { env: app.env, cwd: appFolder });
     expect(rebuilt.code, rebuilt.stderr).toBe(0);
     const { rows } = await app.database.query<{ id: number; projection: string }>('select id, projection from builds limit 1');
-    const group = `kappa.build-${rows[0]?.id}`;
+    const group = `${await ownGroupPrefix(app.database)}.build-${rows[0]?.id}`;
     expect(await show(group)).toMatchObject({ progressIn: 'postgres', topics: ['fines'], behind: 0 });
     const failure = await refused('seek', group, 'fines', '--to-begin', '--yes');
     expect(failure).toMatchObject({ exit: 1, code: 'KAPPA_GROUP_NOT_IN_LOG' });

@@ -7,7 +7,7 @@ import type { GroupDescription, LogGroups } from '../../log/log-groups.js';
 import type { CommandContext } from '../command-context.js';
 import { count } from '../format.js';
 import type { Output } from '../output.js';
-import { OwnGroups, type OwnGroup } from './own-group.js';
+import { ownGroups, type OwnGroup } from './own-groups.js';
 
 interface ShownPartition {
   readonly topic: string;
@@ -34,9 +34,10 @@ interface ShownGroup {
 /** `groups list` */
 export async function listGroups(context: CommandContext): Promise<number> {
   const session = await context.open();
-  const own = await OwnGroups.of(session);
+  const own = await ownGroups(session);
   const shown: ShownGroup[] = [];
-  for (const group of await session.log.groups.list()) shown.push(await shownGroup(session.log, group, own.get(group.group)));
+  for (const group of await session.log.groups.list())
+    shown.push(await shownGroup(session.log, group, own.get(group.group) ?? null));
   const { out } = context;
   out.answer({ groups: shown.map(({ partitions: _, ...group }) => group) }, () =>
     shown.length === 0 ? 'No consumer groups.' : table(shown, out),
@@ -62,7 +63,7 @@ function table(groups: readonly ShownGroup[], out: Output): string {
 /** `groups show` */
 export async function showGroup(context: CommandContext, name: string): Promise<number> {
   const session = await context.open();
-  const own = (await OwnGroups.of(session)).get(name);
+  const own = (await ownGroups(session)).get(name) ?? null;
   const found = await session.log.groups.describe(name);
   if (!found && !own) throw await unknownGroup(session.log.groups, name);
   const group = await shownGroup(session.log, found ?? { group: name, members: [], topics: [], committed: {} }, own);
@@ -114,7 +115,7 @@ async function shownGroup(
   { group, members, topics, committed }: GroupDescription,
   own: OwnGroup | null,
 ): Promise<ShownGroup> {
-  const position = own ? (own.position ?? {}) : committed;
+  const position = own ? own.position : committed;
   const read = [...new Set([...topics, ...Object.keys(position).map(topicOf)])].sort();
   const partitions: ShownPartition[] = [];
   for (const topic of read) {

@@ -8,7 +8,7 @@ import { count } from '../format.js';
 import { readTime } from '../read-from.js';
 import { wholeNumber, wrongUsage } from '../wrong-usage.js';
 import { unknownGroup } from './look-at-groups.js';
-import { OwnGroups, type OwnGroup } from './own-group.js';
+import { ownGroups, type OwnGroup } from './own-groups.js';
 
 export interface SeekOptions {
   readonly toOffset?: string;
@@ -30,7 +30,7 @@ interface Move {
 export async function seekGroup(context: CommandContext, group: string, name: string, options: SeekOptions): Promise<number> {
   const target = targetOf(options);
   const session = await context.open();
-  const own = (await OwnGroups.of(session)).get(group);
+  const own = (await ownGroups(session)).get(group);
   if (own) throw keptInPostgres(group, own);
   const { log, place } = session;
   const topic = await existingTopic(log, name);

@@ -1,6 +1,4 @@
-import { asRetriable, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { KappaError } from '../../kernel/errors.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { NOWHERE, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { NewRecord } from '../../kernel/record.js';
@@ -29,6 +27,7 @@ import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
 import { PostgresGroups } from './postgres-groups.js';
+import { readLogIdentity } from './log-identity.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { fetchPages } from './pages.js';
 import { RetentionKeeper } from './retention.js';
@@ -53,9 +52,6 @@ export interface PostgresLogOptions {
   /** What background work met; it is tried again by itself. Default: dropped. */
   readonly onBackgroundError?: (error: unknown) => void;
 }
-
-const UNDEFINED_TABLE = '42P01';
-const IDENTITY = 'select cluster from log_identity';
 
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
@@ -107,18 +103,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   async identity(): Promise<LogIdentity> {
     if (this.#identity) return this.#identity;
-    const { rows } = await this.database.query<{ cluster: string }>(IDENTITY).catch((error: unknown) => {
-      throw sqlState(error) === UNDEFINED_TABLE
-        ? noLog(this.database.schema, error)
-        : asRetriable(error, 'the look at the log');
-    });
-    const cluster = rows[0]?.cluster;
-    if (cluster === undefined) {
-      throw new KappaError('KAPPA_LOG_IDENTITY', `schema ${this.database.schema} has lost the identity of its log`, {
-        nextStep: 'Restore table log_identity from a backup; progress that was stored with it cannot be checked otherwise.',
-      });
-    }
-    this.#identity = { driver: this.driver, cluster };
+    this.#identity = { driver: this.driver, cluster: await readLogIdentity(this.database) };
     return this.#identity;
   }
 
@@ -218,12 +203,4 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     }, intervalMs);
     this.#retentionTimer.unref();
   }
-}
-
-function noLog(schema: string, cause: unknown): KappaError {
-  return new KappaError('KAPPA_SCHEMA_BEHIND', `schema ${schema} holds no log`, {
-    facts: { schema },
-    nextStep: 'Run `npx nest-kappa database migrate`, or correct database.schema.',
-    cause,
-  });
 }

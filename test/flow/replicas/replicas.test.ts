@@ -68,7 +68,7 @@ async function untilShared({ database }: KappaRuntime): Promise<void> {
     const { rows } = await database.query<{ shares: readonly number[] }>(
       `select array_agg(share) as shares from (
          select count(*)::int as share from group_partitions p
-         join builds b on p.group_name = '${database.schema}.build-' || b.id
+         join builds b on p.group_name like '%.build-' || b.id
          where b.state = 'live' and p.owner is not null group by p.group_name, p.owner
        ) s`,
     );

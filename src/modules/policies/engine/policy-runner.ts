@@ -9,6 +9,7 @@ import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import { checkCheckpoints } from '../../../log/check-checkpoints.js';
 import type { EventLog, GroupMember, LogBatch } from '../../../log/event-log.js';
+import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import type { PolicyError, PolicyProgress } from '../policy-progress.js';
 import { EventHandler } from './event-handler.js';
 import { messageOf, stoppingError, type ReactionContext } from './handle-event.js';
@@ -38,7 +39,7 @@ const HALTED_LOOK_MS = 1_000;
 const LETTERS_MS = 250;
 
 /**
- * Runs one policy as one member of its consumer group `<schema>.policy-<name>`. Events of one key are handled in order, those of
+ * Runs one policy as one member of its consumer group `<prefix>.policy-<name>`. Events of one key are handled in order, those of
  * different keys at a time; progress is committed behind them by compare-and-set of offset and epoch. A former owner that still
  * handles an event does no harm: its commands bear the ids that the new owner's bear, and it can commit no progress.
  *
@@ -118,7 +119,7 @@ export class PolicyRunner {
     const { log, database, plan } = this.context;
     await this.#checkLog();
     const member = await log.join({
-      group: `${database.schema}.policy-${this.name}`,
+      group: `${await ownGroupPrefix(database)}.policy-${this.name}`,
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
       revoked: async (keys) => this.#drop(keys),

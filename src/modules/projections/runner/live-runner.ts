@@ -1,6 +1,7 @@
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
+import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import { buildLabel, type BuildError } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
 import { settleBuildRequests } from '../dead-letters/build-lane-owner.js';
@@ -25,7 +26,7 @@ const HELD_MS = 40;
 const LETTERS_MS = 250;
 
 /**
- * Keeps one build at the tail of the log, as one member of the build's consumer group `<schema>.build-<id>`. A batch is what
+ * Keeps one build at the tail of the log, as one member of the build's consumer group `<prefix>.build-<id>`. A batch is what
  * gathered while the last one committed. Whoever claimed a partition last owns it: one that finds itself fenced drops what it has
  * and claims again while the group still assigns the partition to it.
  *
@@ -106,7 +107,7 @@ export class LiveRunner {
     const { build, plan } = this.work;
     await checkIdentity(build, await this.context.builds.progress(build.id), log);
     const member = await log.join({
-      group: `${database.schema}.build-${build.id}`,
+      group: `${await ownGroupPrefix(database)}.build-${build.id}`,
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
       revoked: async (keys) => this.#drop(keys),
