@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
 import { ROOT } from '../support/run-example.js';
@@ -98,12 +99,28 @@ async function buy(api: string): Promise<{ readonly orderId: string; readonly po
   return { orderId: order.id, position: paid.position };
 }
 
+/** Waits until the policy has confirmed the order, and sees that it did so once. */
+async function confirmed(orderId: string): Promise<void> {
+  const client = new pg.Client({ connectionString: (await database()).url });
+  await client.connect();
+  for (let count = 0; count === 0;) {
+    const { rows } = await client.query<{ count: number }>(
+      `select count(*)::int as count from kappa.log_records where event_type = 'order.confirmed' and key = $1`,
+      [orderId],
+    );
+    count = rows[0]?.count ?? 0;
+    expect(count).toBeLessThanOrEqual(1);
+  }
+  await client.end();
+}
+
 describe('the shop', () => {
   it('takes an order from cart to table, and goes on with its data after Ctrl-C', async () => {
     const first = await startShop();
     const { orderId, position } = await buy(first.url);
     const { data } = await get<{ data: object }>(`${first.url}/api/orders/${orderId}?at=${position}`);
     expect(data).toMatchObject({ state: 'paid', totalCents: 900, lines: [{ sku: 'jam', quantity: 2, cents: 450 }] });
+    await confirmed(orderId);
     expect(await first.stop()).toBe(0);
 
     const second = await startShop();
@@ -131,11 +148,18 @@ describe('the shop', () => {
   it('runs as API and workers apart', async () => {
     const api = await startShop({ KAPPA_RUN: 'commands,rest' });
     await startShop({ KAPPA_RUN: 'projections' });
-    await startShop({ KAPPA_RUN: 'projections' });
+    await startShop({ KAPPA_RUN: 'projections,policies' });
     const { orderId, position } = await buy(api.url);
     expect((await get<{ data: object }>(`${api.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({
       state: 'paid',
     });
+    await confirmed(orderId);
+  });
+
+  it('says how it is', async () => {
+    const shop = await startShop();
+    expect(await get(`${shop.url}/health/live`)).toMatchObject({ live: true });
+    expect(await get(`${shop.url}/health/ready`)).toEqual({ ready: true, reasons: [] });
   });
 
   it('lets simulated shoppers shop', async () => {

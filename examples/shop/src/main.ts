@@ -7,11 +7,11 @@ import { TerminalView } from './terminal-view.js';
 
 /**
  * The shop. By itself it does everything; `KAPPA_RUN` splits it into processes, any number of each:
- * `KAPPA_RUN=commands,rest npm start` and `KAPPA_RUN=projections npm start`.
+ * `KAPPA_RUN=commands,rest npm start` and `KAPPA_RUN=projections,policies npm start`.
  */
 async function main(): Promise<void> {
   const { KAPPA_RUN, PORT = '3000', SHOP_SIMULATION = 'on', SHOP_RATE = '10', SHOP_SEED = '1' } = process.env;
-  const roles = KAPPA_RUN ? KAPPA_RUN.split(',').map((role) => role.trim()) : ['commands', 'projections', 'rest'];
+  const roles = KAPPA_RUN ? KAPPA_RUN.split(',').map((role) => role.trim()) : ['commands', 'projections', 'policies', 'rest'];
   const logger = new ShopLogger();
   const app = await NestFactory.create(AppModule, { logger, abortOnError: false });
   let url: string | null = null;
