@@ -148,7 +148,10 @@ export default {
       comment: 'An example imports what any application can: the package by its public names, never a file of ours.',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^(src|dist|test|scripts|bench)/', pathNot: '^(src|dist)/(index|testing/index|log/kafka/index)\\.(ts|js|d\\.ts)$' },
+      to: {
+        path: '^(src|dist|test|scripts|bench)/',
+        pathNot: '^(src|dist)/(index|testing/index|log/kafka/index)\\.(ts|js|d\\.ts)$',
+      },
     },
     {
       name: 'examples-stand-alone',
