@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { KappaModule, KappaRestModule } from 'nest-kappa';
+import { KappaHealthModule, KappaModule, KappaRestModule } from 'nest-kappa';
 import { OpenCarts } from './carts/open-carts.projection.js';
 import { definitions } from './definitions.js';
 import { Checkout } from './orders/checkout.js';
@@ -14,6 +14,7 @@ import { Products } from './stock/products.projection.js';
   imports: [
     KappaModule.forFeature(definitions),
     KappaRestModule.forFeature([Products, OpenCarts, Orders, Sales], { path: 'api' }),
+    KappaHealthModule.forRoot(),
   ],
   controllers: [ShopController],
   providers: [PriceList, Checkout, Shoppers],
