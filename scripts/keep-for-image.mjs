@@ -10,7 +10,9 @@ const [example] = process.argv.slice(2);
 if (example === undefined) throw new Error('usage: node scripts/keep-for-image.mjs <folder of an example>');
 const file = 'package.json';
 /** @typedef {Record<string, string>} Packages */
-const manifest = /** @type {{ dependencies: Packages, devDependencies: Packages }} */ (JSON.parse(readFileSync(file, 'utf8')));
+/** @type {(text: string) => { dependencies: Packages, devDependencies: Packages }} */
+const parse = JSON.parse;
+const manifest = parse(readFileSync(file, 'utf8'));
 const sources = readdirSync(join(example, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 const text = sources.map((name) => readFileSync(join(example, 'src', name), 'utf8')).join('\n');
 // Nest and our package load these themselves.
