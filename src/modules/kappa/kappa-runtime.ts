@@ -275,7 +275,9 @@ export class KappaRuntime implements ReaderSource {
     const policies = new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies);
     const owners = [new BuildOwners(helped), new PolicyOwners(policyProgress)];
     const deadLetters = new LetterDesk({ database, log, codec: jsonCodec, owners });
-    const health = new HealthChecks(readinessChecks({ database, log, projections: engine, policies: policyEngine }, options));
+    const health = new HealthChecks(
+      readinessChecks({ database, log, projections: engine, policies: policyEngine, relay }, options),
+    );
     this.#stops.add('health', () => health.stop());
     health.start();
     const commands = options.run.commands ? executor : new NoCommands();

@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.js';
 import type { EventLog } from '../../log/event-log.js';
+import type { RelayHealth } from '../aggregates/relay/relay-state.js';
 import type { ReadinessCheck } from '../operations/health/health-checks.js';
 import type { ResolvedOptions } from './options-check.js';
 
@@ -9,11 +10,13 @@ export interface ReadinessParts {
   readonly log: Pick<EventLog, 'driver' | 'offsets' | 'listTopics'>;
   readonly projections: { readonly halted: readonly string[] };
   readonly policies: { readonly halted: readonly string[] };
+  /** Null where this process relays nothing. */
+  readonly relay: { readonly health: RelayHealth } | null;
 }
 
 /** Database and log, and those engines that this process runs. */
 export function readinessChecks(parts: ReadinessParts, { run, definitions }: ResolvedOptions): readonly ReadinessCheck[] {
-  const { database, log, projections, policies } = parts;
+  const { database, log, projections, policies, relay } = parts;
   const [topic] = definitions.topics;
   return [
     {
@@ -32,7 +35,14 @@ export function readinessChecks(parts: ReadinessParts, { run, definitions }: Res
         return [];
       },
     },
+    ...(relay ? [{ name: 'the relay', check: async () => reasonsOf(relay.health) }] : []),
     ...(run.projections ? [{ name: 'projections', check: async () => projections.halted }] : []),
     ...(run.policies ? [{ name: 'policies', check: async () => policies.halted }] : []),
   ];
+}
+
+/** A relay that waits goes on by itself; commands are taken meanwhile, but nothing of them is seen. */
+function reasonsOf({ state, since }: RelayHealth): readonly string[] {
+  if (state === 'relaying' || state === 'stopped') return [];
+  return [`the relay is ${state.replaceAll('-', ' ')} since ${since.toISOString()}`];
 }
