@@ -32,7 +32,7 @@ export const suites = [
   { name: 'cli', folders: ['cli'], budgetSeconds: 25, workers: 2 },
   { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 120, workers: 2 },
   { name: 'docs', folders: ['docs'], budgetSeconds: 15, workers: 2 },
-  { name: 'examples', folders: ['examples'], budgetSeconds: 35, workers: 1 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 110, workers: 1 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 45, workers: 1 },
   { name: 'faults', folders: ['faults'], budgetSeconds: 60, workers: 1 },
   { name: 'packaging', folders: ['packaging'], budgetSeconds: 90, workers: 2 },
