@@ -16,25 +16,25 @@ export const checks = [
 ];
 
 export const suites = [
-  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 25, workers: 2 },
-  { name: 'database', folders: ['database'], budgetSeconds: 15, workers: 2 },
+  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 20, workers: 2 },
+  { name: 'database', folders: ['database'], budgetSeconds: 40, workers: 2 },
   { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 25, workers: 2 },
-  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 25, workers: 2 },
-  { name: 'policies', folders: ['policies', 'modules/policies'], budgetSeconds: 40, workers: 2 },
-  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 80, workers: 2 },
+  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 30, workers: 2 },
+  { name: 'policies', folders: ['policies', 'modules/policies'], budgetSeconds: 30, workers: 2 },
+  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 100, workers: 2 },
   {
     name: 'serving',
     folders: ['serving', 'operations', 'kappa', 'modules/serving', 'modules/kappa'],
-    budgetSeconds: 20,
+    budgetSeconds: 35,
     workers: 2,
   },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
-  { name: 'cli', folders: ['cli'], budgetSeconds: 25, workers: 2 },
-  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 120, workers: 2 },
+  { name: 'cli', folders: ['cli'], budgetSeconds: 60, workers: 2 },
+  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 200, workers: 2 },
   { name: 'docs', folders: ['docs'], budgetSeconds: 15, workers: 2 },
-  { name: 'examples', folders: ['examples'], budgetSeconds: 110, workers: 1 },
-  { name: 'flow', folders: ['flow'], budgetSeconds: 45, workers: 1 },
-  { name: 'faults', folders: ['faults'], budgetSeconds: 60, workers: 1 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 60, workers: 1 },
+  { name: 'flow', folders: ['flow'], budgetSeconds: 50, workers: 1 },
+  { name: 'faults', folders: ['faults'], budgetSeconds: 110, workers: 1 },
   { name: 'packaging', folders: ['packaging'], budgetSeconds: 90, workers: 2 },
 ];
 

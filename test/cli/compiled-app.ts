@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { transpileApp, type Change } from '../support/transpile-app.js';
 import { appFolder } from './run-command.js';
 
@@ -6,7 +6,8 @@ let made = 0;
 
 /** The fixture compiled, changed where asked. Loading it takes a third of the time that compiling it in the command takes, which has its own tests. */
 export async function compiledApp(change?: Change): Promise<string> {
-  const output = path.join(appFolder, 'dist', `${process.pid}-${(made += 1)}`);
+  // Beside the fixture, which other tests copy as a whole.
+  const output = fileURLToPath(new URL(`dist/${process.pid}-${(made += 1)}`, import.meta.url));
   await transpileApp(appFolder, output, change);
   return output;
 }

@@ -1,23 +1,32 @@
 import { expect, it } from 'vitest';
+import { describeWithOwnKafka } from '../support/kafka.js';
 import { runToEnd } from '../support/run-example.js';
 
 /** More of them: `npm run faults -- --runs 20`. */
-const SEEDS = 1;
+const RUNS = 1;
 
-it('keeps every promise while processes, wires and servers are struck', { timeout: 300_000 }, async () => {
-  const args = ['--runs', String(SEEDS), '--seed', '1', '--json'];
+async function keepsEveryPromise(driver: 'postgres' | 'kafka'): Promise<void> {
+  const args = ['--driver', driver, '--runs', String(RUNS), '--seed', '1', '--json'];
   const { code, stdout, stderr, last } = await runToEnd('scripts/faults.mjs', args);
   console.log(stdout);
   expect(code, `${stdout}\n${stderr}`).toBe(0);
   expect(JSON.parse(last)).toMatchObject({
-    driver: 'postgres',
-    runs: SEEDS,
+    driver,
+    runs: RUNS,
     lost: 0,
     doubled: 0,
     reordered: 0,
     mixed: 0,
     failedSeeds: [],
   });
+}
+
+it('keeps every promise while processes, wires and the database are struck', { timeout: 300_000 }, () =>
+  keepsEveryPromise('postgres'),
+);
+
+await describeWithOwnKafka('on Kafka', () => {
+  it('keeps every promise while brokers are struck as well', { timeout: 300_000 }, () => keepsEveryPromise('kafka'));
 });
 
 it('says how it is called when it is called otherwise', { timeout: 60_000 }, async () => {

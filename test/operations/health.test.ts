@@ -6,7 +6,7 @@ import { HealthChecks } from '../../src/modules/operations/health/health-checks.
 import { createMigratedDatabase } from '../../src/testing/migrated-database.js';
 import type { TestDatabase } from '../../src/testing/test-server.js';
 import { aggregates, fines, pay, reacting, until } from '../policies/support/receipts.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { TcpProxy } from '../../src/testing/tcp-proxy.js';
 import { Commands } from '../../src/modules/aggregates/command.js';
 
 let made: TestDatabase;

@@ -88,7 +88,7 @@ describe('react', () => {
   });
 
   it('tells an answer that is no command', async () => {
-    const wrong = Penalties.on(PaymentReceived, (() => 'a text') as never as () => null);
+    const wrong = Penalties.on(PaymentReceived, (() => 'a text') as never);
     await expect(react(wrong, PaymentReceived({ amount: '5' })).thenNothing()).rejects.toMatchObject({
       code: 'KAPPA_BAD_REACTION',
     });

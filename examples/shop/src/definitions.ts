@@ -1,5 +1,6 @@
 import { cart } from './carts/cart.js';
 import { openCartsV1 } from './carts/open-carts.projection.js';
+import { confirmOrders } from './confirmations/confirm-orders.policy.js';
 import { CustomerDecider } from './customers/customer.js';
 import { order } from './orders/order.js';
 import { OrdersV1 } from './orders/orders.projection.js';
@@ -11,4 +12,5 @@ import { productsV1 } from './stock/products.projection.js';
 export const definitions = {
   aggregates: [CustomerDecider, product, cart, order],
   projections: [productsV1, openCartsV1, OrdersV1, salesV1],
+  policies: [confirmOrders],
 };

@@ -7,12 +7,14 @@ import { TerminalView } from './terminal-view.js';
 
 /**
  * Runs the shop until Ctrl-C, and resolves when it has stopped. By itself it does everything; `KAPPA_RUN` splits it into
- * processes, any number of each: `KAPPA_RUN=commands,rest npm start` and `KAPPA_RUN=projections npm start`. On Kafka some
- * process must also relay: `KAPPA_RUN=relay,projections`.
+ * processes, any number of each: `KAPPA_RUN=commands,rest npm start` and `KAPPA_RUN=projections,policies npm start`. On
+ * Kafka some process must also relay: `KAPPA_RUN=relay,projections,policies`.
  */
 export async function runShop(): Promise<void> {
   const { KAPPA_RUN, PORT = '3000', SHOP_SIMULATION = 'on', SHOP_RATE = '10', SHOP_SEED = '1', KAFKA_BROKERS } = process.env;
-  const roles = KAPPA_RUN ? KAPPA_RUN.split(',').map((role) => role.trim()) : ['commands', 'projections', 'rest'];
+  const roles = KAPPA_RUN
+    ? KAPPA_RUN.split(',').map((role) => role.trim())
+    : ['commands', 'relay', 'projections', 'policies', 'rest'];
   const logger = new ShopLogger();
   const app = await NestFactory.create(AppModule, { logger, abortOnError: false });
   let url: string | null = null;

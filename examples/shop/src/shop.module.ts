@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { KappaHealthModule, KappaModule, KappaRestModule } from 'nest-kappa';
 import { OpenCarts } from './carts/open-carts.projection.js';
+import { Mailer } from './confirmations/mailer.js';
 import { definitions } from './definitions.js';
 import { Checkout } from './orders/checkout.js';
 import { Orders } from './orders/orders.projection.js';
@@ -17,7 +18,7 @@ import { Products } from './stock/products.projection.js';
     KappaHealthModule.forRoot(),
   ],
   controllers: [ShopController],
-  providers: [PriceList, Checkout, Shoppers],
+  providers: [PriceList, Checkout, Shoppers, Mailer],
   exports: [Shoppers],
 })
 export class ShopModule {}

@@ -13,18 +13,16 @@ await describeWithOwnKafka('the relay to three brokers', () => {
   afterEach(() => house.stop());
   afterAll(() => kafka.stop());
 
-  it('outlasts each of them being killed while it relays', { timeout: 120_000 }, async () => {
+  it('outlasts one of them being killed while it relays', { timeout: 90_000 }, async () => {
     house = await RelayOnKafka.start(kafka.brokers);
     await house.relay();
-    for (const broker of [0, 1, 2]) {
-      const written = house.write(100);
-      await kafka.kill(broker);
-      await written;
-      await house.write(50);
-      await house.relayed();
-      await kafka.restart(broker);
-    }
     await house.write(50);
+    await house.relayed();
+    const written = house.write(200);
+    // It leads some partition of the topic, of positions or of transactions, and two replicas are left of each.
+    await kafka.kill(Math.floor(Math.random() * 3));
+    await written;
+    await house.write(100);
     await house.relayed();
     expect(await house.problems()).toEqual([]);
   });

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import { KappaError } from '../../../kernel/errors.js';
 import { Reader, Writer } from './codec.js';
@@ -42,13 +41,18 @@ export interface ConnectionSettings {
 
 /** One connection to one broker. A broker answers its requests one after the other: what waits there makes what follows wait. */
 export class Connection {
+  /** Resolves when the socket is. */
+  readonly gone: Promise<void>;
+  #isGone: () => void = () => undefined;
   readonly #under: { readonly reject: (error: Error) => void }[] = [];
 
   private constructor(
     private readonly raw: RawConnection,
     private readonly settings: ConnectionSettings,
     private readonly broker: string,
-  ) {}
+  ) {
+    this.gone = new Promise((resolve) => (this.#isGone = resolve));
+  }
 
   /** @throws BrokerAwayError; KAPPA_KAFKA_TOO_OLD; KAPPA_KAFKA_LOGIN */
   static async open(
@@ -74,7 +78,12 @@ export class Connection {
     try {
       await connection.#within(settings.connectTimeoutMs, raw.connect());
       // kafkajs looks at the end of a stream and at errors; a socket that is gone without either leaves its requests waiting.
-      raw.socket?.once('close', () => connection.close());
+      const gone = () => {
+        connection.close();
+        connection.#isGone();
+      };
+      if (raw.socket?.closed === false) raw.socket.once('close', gone);
+      else gone();
       const ranges = await connection.send(apiVersions, undefined, settings.connectTimeoutMs);
       assertServes(ranges, apis, broker);
       raw.setVersions(ranges);
@@ -127,13 +136,6 @@ export class Connection {
       if (error instanceof BrokerAwayError) throw error;
       throw new BrokerAwayError(this.broker, true, { cause: error });
     }
-  }
-
-  /** Resolves when the socket is gone, too. */
-  async closed(): Promise<void> {
-    this.close();
-    const { socket } = this.raw;
-    if (socket && !socket.closed) await once(socket, 'close');
   }
 
   /** At once; requests under way fail. May be called twice. */

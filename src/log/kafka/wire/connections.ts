@@ -11,6 +11,8 @@ export type Node = BrokerAddress & { readonly nodeId: number | null };
  */
 export class Connections {
   readonly #open = new Map<string, Promise<Connection>>();
+  /** All whose sockets may still be there. */
+  readonly #live = new Set<Promise<unknown>>();
   #stopped = false;
 
   constructor(private readonly settings: ConnectionSettings) {}
@@ -30,6 +32,8 @@ export class Connections {
     this.#open.set(key, opening);
     try {
       const connection = await opening;
+      const gone: Promise<unknown> = connection.gone.finally(() => this.#live.delete(gone));
+      this.#live.add(gone);
       if (this.#stopped || this.#open.get(key) !== opening) {
         connection.close();
         throw logStopped();
@@ -54,6 +58,7 @@ export class Connections {
     this.#stopped = true;
     const opened = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(opened.map((opening) => opening.then((connection) => connection.closed()).catch(() => undefined)));
+    await Promise.all(opened.map((opening) => opening.then((connection) => connection.close()).catch(() => undefined)));
+    await Promise.all(this.#live);
   }
 }

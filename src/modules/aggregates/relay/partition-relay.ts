@@ -215,6 +215,11 @@ function firstBeyond(rows: readonly LogRecord[], expected: number): number {
   return rows.find(({ offset }) => offset > expected)?.offset ?? expected;
 }
 
+/** What happened, and why: a retriable error says little by itself. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return cause instanceof Error && !error.message.includes(cause.message)
+    ? `${error.message} (${messageOf(cause)})`
+    : error.message;
 }

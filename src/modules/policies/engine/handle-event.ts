@@ -70,8 +70,8 @@ const PASSING = new Set([
 export function passes(error: unknown): boolean {
   if (error instanceof RetriableError || error instanceof UnknownOutcomeError || error instanceof FencedError) return true;
   if (error instanceof KappaError) return PASSING.has(error.code);
-  // `fetch` hides a refused connection behind a TypeError.
-  return isOutage(error) || (error instanceof TypeError && isOutage(error.cause));
+  // `fetch` hides a refused connection behind a TypeError, and so may a handler's own error.
+  return isOutage(error) || (error instanceof Error && error.cause !== undefined && passes(error.cause));
 }
 
 /** Where an event stands, in words. */

@@ -7,10 +7,10 @@ import { KappaError } from '../../../kernel/errors.js';
 import type { Logger } from '../../../kernel/logger.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
-import { checkCheckpoints } from '../../../log/check-checkpoints.js';
 import type { EventLog, GroupMember, LogBatch } from '../../../log/event-log.js';
 import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import type { PolicyError, PolicyProgress } from '../policy-progress.js';
+import { checkPolicyLog } from './check-policy-log.js';
 import { EventHandler } from './event-handler.js';
 import { messageOf, stoppingError, type ReactionContext } from './handle-event.js';
 import { inLanes, lanesOf } from './lanes.js';
@@ -116,8 +116,8 @@ export class PolicyRunner {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { log, database, plan } = this.context;
-    await this.#checkLog();
+    const { log, database, plan, progress } = this.context;
+    await checkPolicyLog(plan, progress, log);
     const member = await log.join({
       group: `${await ownGroupPrefix(database)}.policy-${this.name}`,
       topics: plan.topics,
@@ -132,22 +132,6 @@ export class PolicyRunner {
       await member.leave();
       this.#drop(this.#owned.keys);
     }
-  }
-
-  async #checkLog(): Promise<void> {
-    const { log, plan, progress } = this.context;
-    const lines = await progress.partitions(this.name);
-    const owner = {
-      label: plan.label,
-      facts: { policy: this.name },
-      whenChanged: 'Use the log it has read so far, or give the policy another name: under that it starts anew, at startAt.',
-      whenTruncated: 'Restore the log, or give the policy another name: under that it starts anew, at startAt.',
-    };
-    await checkCheckpoints(
-      owner,
-      lines.filter((line) => plan.topics.includes(topicName(line.topic))),
-      log,
-    );
   }
 
   /** One poll and what follows from it. Outages are waited out here, without leaving the group. */

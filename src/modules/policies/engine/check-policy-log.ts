@@ -1,0 +1,29 @@
+import { topicName } from '../../../kernel/names.js';
+import { checkCheckpoints } from '../../../log/check-checkpoints.js';
+import type { EventLog } from '../../../log/event-log.js';
+import type { PolicyPlan } from '../policy-plan.js';
+import type { PolicyProgress } from '../policy-progress.js';
+
+/**
+ * Refuses to run a policy on another log than the one it has read so far, or where the log does not hold its checkpoints.
+ * @throws KAPPA_LOG_CHANGED, KAPPA_LOG_TRUNCATED
+ */
+export async function checkPolicyLog(
+  { label, topics, definition }: PolicyPlan,
+  progress: Pick<PolicyProgress, 'partitions'>,
+  log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets'>,
+): Promise<void> {
+  const lines = await progress.partitions(definition.name);
+  const owner = {
+    label,
+    facts: { policy: definition.name },
+    whenChanged: 'Use the log it has read so far, or give the policy another name: under that it starts anew, at startAt.',
+    whenTruncated: 'Restore the log, or give the policy another name: under that it starts anew, at startAt.',
+  };
+  // Lines of topics that it read once stay; it may read them again.
+  await checkCheckpoints(
+    owner,
+    lines.filter((line) => topics.includes(topicName(line.topic))),
+    log,
+  );
+}
