@@ -116,9 +116,11 @@ describe('dead letters by command, without a running application', { timeout: 12
     const file = path.join(folder, 'src/projections.js');
     const code = await readFile(file, 'utf8');
     await writeFile(file, code.replaceAll('event.data.cents', 'Math.min(event.data.cents, 1000)'));
+    // This process has loaded the former code.
+    const mended = { ...inApp, process: true };
     const { code: exit, document } = await json<{ readonly outcomes: readonly LetterOutcome[] }>(
       ['dead-letters', 'retry', '--projection', 'fines'],
-      inApp,
+      mended,
     );
     expect([exit, document.outcomes.map(({ outcome }) => outcome)]).toEqual([0, ['applied']]);
     expect(await paid('fine-0')).toBe('13.50');

@@ -96,7 +96,8 @@ describe('who goes on with what a command did', { timeout: 120_000 }, () => {
     await app.database.query(
       `update log_records set value = '{' where event_type = 'fine.created' and stream like '%fine-7' returning 1`,
     );
-    const { code, stdout } = await run(['projections', 'rebuild', 'fines', 'payments_per_fine', '--swap', '--group'], inApp);
+    const halting = { ...inApp, env: { ...inApp.env, FIXTURE_HALTS: 'yes' }, process: true };
+    const { code, stdout } = await run(['projections', 'rebuild', 'fines', 'payments_per_fine', '--swap', '--group'], halting);
     expect(code).toBe(1);
     expect(stdout).toMatch(/fines v1 build \d failed: KAPPA_UNDECODABLE/);
     expect(stdout).toMatch(/payments_per_fine v1 build 1 ready, not swapped: .*fines v1 build \d of its group is failed/);

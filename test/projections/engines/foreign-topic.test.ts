@@ -26,7 +26,13 @@ class MeterRow {
   @Column('int') readings!: number;
   @Column('bigint') watts!: bigint;
 }
-const Meters = projection({ name: 'meters', version: 1, from: [meters], table: MeterRow });
+const Meters = projection({
+  name: 'meters',
+  version: 1,
+  from: [meters],
+  table: MeterRow,
+  deadLetters: { halt: true, retries: 0 },
+});
 const metersV1 = Meters.on(Read, (row, e) => ({
   id: e.stream.id,
   readings: (row?.readings ?? 0) + 1,
@@ -68,7 +74,7 @@ describe('a projection of a topic that others write to', () => {
     expect(await house.rows(work)).toEqual(expected(600));
   });
 
-  it('stops at a record that decode cannot read, with its place and nothing lost', async () => {
+  it('halts, where it says so, at a record that decode cannot read, with its place and nothing lost', async () => {
     await house.appendRecords(readings(30));
     const work = await house.newBuild(metersV1);
     await house.rebuild({ works: [work] });
@@ -82,7 +88,13 @@ describe('a projection of a topic that others write to', () => {
 
   it('refuses an event of no stream where rows are named by streams', async () => {
     const keyless = topic('meters', { partitions: 3, events: [Read], decode: () => ({ event: Read({ watts: 1 }) }) });
-    const definition = projection({ name: 'keyless', version: 1, from: [keyless], table: MeterRow }).on(Read, (_, e) => ({
+    const definition = projection({
+      name: 'keyless',
+      version: 1,
+      from: [keyless],
+      table: MeterRow,
+      deadLetters: { halt: true, retries: 0 },
+    }).on(Read, (_, e) => ({
       id: e.stream.id,
       readings: 1,
       watts: 1n,
