@@ -127,7 +127,7 @@ describe('dead letters by command, without a running application', { timeout: 12
     expect(await list()).toEqual([]);
     expect((await run(['dead-letters', 'retry', '--all'], inApp)).stdout).toContain('No dead letters.');
 
-    const rebuilt = await run(['projections', 'rebuild', 'fines', '--swap'], inApp);
+    const rebuilt = await run(['projections', 'rebuild', 'fines', '--swap'], mended);
     expect(rebuilt.code, rebuilt.stderr).toBe(0);
     expect(await paid('fine-0')).toBe('13.50');
     expect(await paid('fine-1')).toBe('4.50');
