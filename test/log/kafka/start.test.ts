@@ -80,7 +80,7 @@ await describeOnKafka('a kafka log that stops', 1, (brokers) => {
     await pollUntil([member], () => member.assignment.length === 2);
     const polling = member.poll({ maxWaitMs: 600_000 });
     const following = (async () => {
-      for await (const batch of log.read({ from: { [`${topic}/0`]: 0 } })) expect(batch.records).toHaveLength(1);
+      for await (const batch of log.read({ from: { [`${topic}/0`]: 0 } })) expect(batch.records).not.toHaveLength(0);
     })();
     const outcome = following.catch((error: unknown) => error);
     const appending = log.append([record(topic, 0, 'c')]).catch((error: unknown) => error);
