@@ -8,34 +8,34 @@
  * at once: one where its tests fill the machine by themselves.
  */
 export const checks = [
-  { name: 'build', budgetSeconds: 15 },
-  { name: 'format:check', budgetSeconds: 8 },
-  { name: 'lint', budgetSeconds: 20 },
+  { name: 'build', budgetSeconds: 10 },
+  { name: 'format:check', budgetSeconds: 10 },
+  { name: 'lint', budgetSeconds: 30 },
   { name: 'imports', budgetSeconds: 8 },
-  { name: 'typecheck', budgetSeconds: 12 },
+  { name: 'typecheck', budgetSeconds: 15 },
 ];
 
 export const suites = [
-  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 20, workers: 2 },
-  { name: 'database', folders: ['database'], budgetSeconds: 40, workers: 2 },
+  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 15, workers: 2 },
+  { name: 'database', folders: ['database'], budgetSeconds: 35, workers: 2 },
   { name: 'log', folders: ['log', 'conformance'], budgetSeconds: 25, workers: 2 },
-  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 30, workers: 2 },
-  { name: 'policies', folders: ['policies', 'modules/policies'], budgetSeconds: 30, workers: 2 },
-  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 100, workers: 2 },
+  { name: 'aggregates', folders: ['aggregates', 'modules/aggregates'], budgetSeconds: 40, workers: 2 },
+  { name: 'policies', folders: ['policies', 'modules/policies'], budgetSeconds: 25, workers: 2 },
+  { name: 'projections', folders: ['projections', 'modules/projections'], budgetSeconds: 115, workers: 2 },
   {
     name: 'serving',
     folders: ['serving', 'operations', 'kappa', 'modules/serving', 'modules/kappa'],
-    budgetSeconds: 35,
+    budgetSeconds: 30,
     workers: 2,
   },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
-  { name: 'cli', folders: ['cli'], budgetSeconds: 60, workers: 2 },
-  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 200, workers: 2 },
-  { name: 'docs', folders: ['docs'], budgetSeconds: 15, workers: 2 },
-  { name: 'examples', folders: ['examples'], budgetSeconds: 60, workers: 1 },
+  { name: 'cli', folders: ['cli'], budgetSeconds: 35, workers: 2 },
+  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 160, workers: 2 },
+  { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 95, workers: 1 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 50, workers: 1 },
-  { name: 'faults', folders: ['faults'], budgetSeconds: 110, workers: 1 },
-  { name: 'packaging', folders: ['packaging'], budgetSeconds: 90, workers: 2 },
+  { name: 'faults', folders: ['faults'], budgetSeconds: 100, workers: 1 },
+  { name: 'packaging', folders: ['packaging'], budgetSeconds: 80, workers: 2 },
 ];
 
 /**
