@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Database } from '../../src/database/database.js';
 import { RetriableError, UnknownOutcomeError } from '../../src/kernel/errors.js';
+import { Appender } from '../../src/modules/aggregates/appender.js';
 import { TcpProxy, type LostAnswer } from '../../src/testing/tcp-proxy.js';
+import { idIn, requests } from './support/append-requests.js';
 import { Add, Name, Take } from './support/counter.js';
 import { collect, WriteSide } from './support/write-side.js';
 
@@ -96,6 +99,79 @@ it('is retriable when nothing was sent, and goes on by itself when the database 
   await expect(commands.execute(new Add('back', 1))).rejects.toBeInstanceOf(RetriableError);
   proxy.heal();
   expect((await commands.execute(new Add('back', 1))).version).toBe(2);
+});
+
+describe('a lost answer that was a refusal', () => {
+  const bad = [{ type: 'counter.added', value: Buffer.from('{}'), headers: 'not json' }];
+  let database: Database;
+  let appends: Appender;
+  let request: Awaited<ReturnType<typeof requests>>;
+
+  beforeAll(async () => {
+    await side.executor();
+    request = await requests(side.database);
+    database = new Database({ url: proxy.url });
+    appends = new Appender(database, { appended: () => undefined });
+    // What a damaged index would answer, whoever asks.
+    await side.database.query(`
+      create function public.damaged() returns trigger language plpgsql as
+        $$ begin raise exception 'could not read block 7' using errcode = 'XX001'; end $$`);
+    await side.database.query(`
+      create trigger damaged before insert on commands for each row when (new.command_id like 'damaged%')
+      execute function public.damaged()`);
+  });
+  afterAll(() => database.stop());
+
+  it('is of the command alone whose data is at fault, and its neighbours in the partition are appended', async () => {
+    const lost = proxy.loseAnswerTo('kappa append group');
+    const settled = await Promise.allSettled(
+      ['a', 'b', 'bad', 'c', 'd'].map((name) =>
+        appends.append(request({ id: idIn(2, `beside-${name}`), ...(name === 'bad' && { events: bad }) })),
+      ),
+    );
+    await lost;
+    const appended = { value: { outcome: 'appended' } };
+    // Nothing is unknown of it: its data is refused whenever it comes.
+    expect(settled).toMatchObject([appended, appended, { reason: { code: '22P02' } }, appended, appended]);
+  });
+
+  it('is the error of a command that was sent alone', async () => {
+    const lost = proxy.loseAnswerTo('kappa append one');
+    const refused = appends.append(request({ id: 'alone', events: bad }));
+    await expect(refused).rejects.toMatchObject({ code: '22P02' });
+    await lost;
+  });
+
+  it('stays unknown where it says nothing of the data, with the error that the database gave', async () => {
+    const lost = proxy.loseAnswerTo('kappa append group');
+    const settled = await Promise.allSettled([
+      appends.append(request({ id: idIn(2, 'damaged'), commandId: 'damaged-1' })),
+      appends.append(request({ id: idIn(2, 'whole') })),
+    ]);
+    await lost;
+    expect(settled).toMatchObject([
+      {
+        reason: {
+          code: 'KAPPA_UNKNOWN_OUTCOME',
+          message: expect.stringContaining('could not read block 7') as string,
+          facts: { commandId: 'damaged-1' },
+          cause: { code: 'XX001' },
+        },
+      },
+      { value: { outcome: 'appended' } },
+    ]);
+  });
+
+  it('stays unknown where other rows are in the way, which may be gone for the first attempt', async () => {
+    const index = `create unique index in_the_way on commands ((command_id like 'in-the-way%')) where command_id like 'in-the-way%'`;
+    await side.database.query(index);
+    await appends.append(request({ id: 'first-there', commandId: 'in-the-way-1' }));
+    const lost = proxy.loseAnswerTo('kappa append one');
+    const refused = appends.append(request({ id: 'second-there', commandId: 'in-the-way-2' }));
+    await expect(refused).rejects.toMatchObject({ code: 'KAPPA_UNKNOWN_OUTCOME', cause: { code: '23505' } });
+    await lost;
+    await side.database.query('drop index in_the_way');
+  });
 });
 
 it('leaves a log without contradictions', async () => {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { asRetriable, isConnectionError, isTransient, sqlState } from '../../database/database-errors.js';
+import { isConnectionError, isTransient, sqlState } from '../../database/database-errors.js';
 import type { Connection, Database, Statement } from '../../database/database.js';
 import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
+import { isDeadlock, isRefusedAlways, rejectAll, rejectUnknown } from './append-failures.js';
 import { AppendQueue, type PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
@@ -70,8 +71,8 @@ export class Appender {
   }
 
   /**
-   * @throws RetriableError when nothing was written; UnknownOutcomeError when the database stayed away after the connection
-   *   was lost.
+   * @throws RetriableError when nothing was written; UnknownOutcomeError when the connection was lost and the database stayed away
+   *   or could not tell what became of it; what the database refuses the data with, also when its first answer was lost.
    */
   append(request: AppendRequest): Promise<AppendOutcome> {
     return new Promise((resolve, reject) => {
@@ -156,7 +157,8 @@ export class Appender {
   async #recover(group: readonly PendingAppend[], error: unknown): Promise<void> {
     const parts = byPartition(group);
     if (error instanceof UnknownOutcomeError) {
-      await Promise.all(parts.map((part) => this.#lookUp(part, error)));
+      const until = performance.now() + this.#limits.lookUpMs;
+      await Promise.all(parts.map((part) => this.#lookUp(part, error, until)));
     } else if (isDeadlock(error)) {
       await this.#again(group, error);
     } else if (sqlState(error) === '55P03') {
@@ -190,29 +192,36 @@ export class Appender {
   }
 
   /** The connection was lost after the append was sent: finds out what became of it, or appends it now. */
-  async #lookUp(group: readonly PendingAppend[], lost: UnknownOutcomeError): Promise<void> {
-    const until = performance.now() + this.#limits.lookUpMs;
+  async #lookUp(group: readonly PendingAppend[], lost: UnknownOutcomeError, until: number): Promise<void> {
     for (let pauseMs = 25; performance.now() < until; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         this.#tell(group, await this.#send(group));
         return;
       } catch (error) {
         const passes = error instanceof UnknownOutcomeError || error instanceof RetriableError || isTransient(error);
-        if (!passes) break;
-        await delay(pauseMs * (0.5 + Math.random() / 2));
+        if (passes) await delay(pauseMs * (0.5 + Math.random() / 2));
+        else return this.#lookUpRefused(group, lost, until, error);
       }
     }
-    for (const { request, reject } of group) {
-      reject(
-        new UnknownOutcomeError(
-          `the connection was lost while ${request.commandId} was appended to ${request.stream}, and the database stayed away`,
-          {
-            facts: { stream: request.stream, commandId: request.commandId },
-            nextStep: 'Execute the command again with this id as its idempotencyKey: it takes effect once.',
-            cause: lost.cause,
-          },
-        ),
-      );
+    rejectUnknown(group, 'the database stayed away', lost.cause);
+  }
+
+  /** The database answers, and refuses to append again: one command's data, or what it cannot do for any. */
+  async #lookUpRefused(
+    group: readonly PendingAppend[],
+    lost: UnknownOutcomeError,
+    until: number,
+    error: unknown,
+  ): Promise<void> {
+    if (sqlState(error) !== null && group.length > 1) {
+      const middle = Math.ceil(group.length / 2);
+      await this.#lookUp(group.slice(0, middle), lost, until);
+      await this.#lookUp(group.slice(middle), lost, until);
+    } else if (isRefusedAlways(error)) {
+      // The first attempt brought the same data: it was refused as well, or will be, should it still wait in the server.
+      rejectAll(group, error);
+    } else {
+      rejectUnknown(group, `the look-up failed: ${error instanceof Error ? error.message : String(error)}`, error);
     }
   }
 
@@ -261,16 +270,6 @@ export class Appender {
       clearTimeout(timer);
     }
   }
-}
-
-/** Deadlocks and serialisation failures: the server chose this transaction to give way. */
-function isDeadlock(error: unknown): boolean {
-  const state = sqlState(error);
-  return state === '40P01' || state === '40001';
-}
-
-function rejectAll(group: readonly PendingAppend[], error: unknown): void {
-  for (const { request, reject } of group) reject(asRetriable(error, `the append to ${request.stream}`));
 }
 
 function byPartition(group: readonly PendingAppend[]): readonly (readonly PendingAppend[])[] {

@@ -44,9 +44,13 @@ export interface RunPlace {
   readonly shared: boolean;
 }
 
-interface Attempt {
+interface Decided {
   readonly before: LoadedStream;
   readonly written: readonly WrittenEvent[];
+  readonly request: AppendRequest;
+}
+
+interface Attempt extends Omit<Decided, 'request'> {
   readonly outcome: AppendOutcome;
 }
 
@@ -102,49 +106,65 @@ export class CommandRun {
 
   /** Load, prepare, decide, append, once; or what the same command did before, where its id turns out to be known. */
   async #attempt(): Promise<Attempt | Repeat> {
-    const { model, options, address } = this.target;
-    const loaded = await this.#load();
+    const remembered = this.#remembered();
+    // What prepare does is not done again for a command that has taken effect.
+    const loaded = remembered ? (this.target.handler.prepare && (await this.#lookUp())) || remembered : await this.#load(null);
     if ('outcome' in loaded) return loaded;
-    const { expectedVersion = loaded.version } = options;
-    const now = this.parts.clock();
-    let written: readonly WrittenEvent[];
-    let request: AppendRequest;
+    let decided: Decided;
     try {
-      if (expectedVersion !== loaded.version)
-        throw new WrongExpectedVersionError(address.stream, expectedVersion, loaded.version);
-      written = this.#write(await this.#decide(loaded.state, now), loaded.version, now);
-      const after = written.reduce<unknown>((state, { recorded }) => model.evolve(state, recorded), loaded.state);
-      request = this.#request(
-        loaded.version,
-        written,
-        model.hasClaims ? changedClaims(model.claims(loaded.state), model.claims(after)) : NO_CLAIMS,
-      );
+      decided = await this.#decideOn(loaded);
     } catch (error) {
-      // A repeated command may be refused for what it has itself brought about.
-      const earlier = await this.#lookUp();
-      if (earlier) return earlier;
-      throw error;
+      if (!remembered) throw error;
+      // No append compares this with the head, so the state itself must be: it may be behind, for as long as it is kept.
+      const current = await this.#catchUp(remembered);
+      if ('outcome' in current) return current;
+      if (current.version === remembered.version) throw error;
+      decided = await this.#decideOn(current);
     }
-    return { before: loaded, written, outcome: await this.place.append(request) };
+    const { before, written, request } = decided;
+    return { before, written, outcome: await this.place.append(request) };
   }
 
-  async #load(): Promise<LoadedStream | Repeat> {
-    const { model, handler, options, address } = this.target;
-    const cached = this.place.shared ? this.parts.cache.get(address.stream) : null;
-    // A cache that is behind what the caller has seen is of no use.
-    if (cached && cached.version >= (options.expectedVersion ?? 0)) {
-      // What prepare does is not done again for a command that has taken effect.
-      return (handler.prepare && (await this.#lookUp())) || cached;
-    }
-    const loaded = await this.parts.loader.load(this.place.reads, model, address, this.#mayRepeat ? this.#identity : null);
+  /** The state in memory; null where there is none, or one that is behind what the caller has seen. */
+  #remembered(): LoadedStream | null {
+    const cached = this.place.shared ? this.parts.cache.get(this.target.address.stream) : null;
+    return cached && cached.version >= (this.target.options.expectedVersion ?? 0) ? cached : null;
+  }
+
+  async #load(known: LoadedStream | null): Promise<LoadedStream | Repeat> {
+    const { model, address } = this.target;
+    const command = this.#mayRepeat ? this.#identity : null;
+    const loaded = await this.parts.loader.load(this.place.reads, model, address, command, known);
     this.#mayRepeat = false;
     return loaded;
+  }
+
+  /** The remembered state with what others have written since; or what the same command did, which may be a part of that. */
+  async #catchUp(remembered: LoadedStream): Promise<LoadedStream | Repeat> {
+    const { options, address } = this.target;
+    this.parts.cache.drop(address.stream);
+    this.#mayRepeat = options.idempotencyKey !== undefined;
+    const current = await this.#load(remembered);
+    if (!('outcome' in current)) this.parts.cache.set(address.stream, current);
+    return current;
   }
 
   async #lookUp(): Promise<Repeat | null> {
     if (!this.#mayRepeat) return null;
     this.#mayRepeat = false;
     return this.parts.loader.earlier(this.place.reads, this.target.address, this.#identity);
+  }
+
+  async #decideOn(before: LoadedStream): Promise<Decided> {
+    const { model, options, address } = this.target;
+    const { version, state } = before;
+    const { expectedVersion = version } = options;
+    if (expectedVersion !== version) throw new WrongExpectedVersionError(address.stream, expectedVersion, version);
+    const now = this.parts.clock();
+    const written = this.#write(await this.#decide(state, now), version, now);
+    const after = written.reduce<unknown>((folded, { recorded }) => model.evolve(folded, recorded), state);
+    const claims = model.hasClaims ? changedClaims(model.claims(state), model.claims(after)) : NO_CLAIMS;
+    return { before, written, request: this.#request(version, written, claims) };
   }
 
   async #decide(state: unknown, now: Date): Promise<readonly DecidedEvent[]> {

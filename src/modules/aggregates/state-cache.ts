@@ -10,8 +10,9 @@ export interface LoadedStream {
 
 /**
  * The states of streams that were used last, so that a hot stream is not loaded again. Filled only with what was committed:
- * filled before, a failed append would be applied twice by its retry. A stale entry does no harm, the append refuses what was
- * decided on it.
+ * filled before, a failed append would be applied twice by its retry. An entry is behind when another process or the caller's own
+ * transaction has written since. What is decided on it is refused by the append, which compares versions; what comes to no append,
+ * a refusal or an error, holds only once the entry has been compared with the log.
  */
 export class StateCache {
   readonly #states = new Map<StreamName, LoadedStream>();

@@ -26,22 +26,24 @@ export class StreamLoader {
   }
 
   /**
-   * With `command`, tells in the same look whether its id has taken effect before.
+   * With `command`, tells in the same look whether its id has taken effect before. With `known`, reads only what came after it.
    * @throws RetriableError; KAPPA_STREAM_BROKEN; what decoding and evolve throw
    */
   async load(
     reads: StreamReads,
     model: AggregateModel,
-    { stream }: StreamAddress,
+    address: StreamAddress,
     command: CommandIdentity | null,
+    known: LoadedStream | null = null,
   ): Promise<LoadedStream | EarlierCommand> {
+    const { stream } = address;
+    let { version, snapshotVersion, state } = known ?? { version: 0, snapshotVersion: 0, state: model.initialState() };
     let wish = {
       stream,
-      after: 0,
+      after: version,
       fingerprint: model.definition.snapshotEvery === null ? null : model.fingerprint,
       commandId: command?.commandId ?? null,
     };
-    let [version, snapshotVersion, state] = [0, 0, model.initialState()];
     for (;;) {
       const page = await reads.page(wish);
       const [top] = page;
@@ -51,6 +53,8 @@ export class StreamLoader {
         state = model.frozen<unknown>(JSON.parse(top.snapshot_state ?? 'null'));
       }
       const head = top?.head ?? 0;
+      // The database was restored to an earlier time: what is known has never been.
+      if (known && head < known.version) return this.load(reads, model, address, command);
       const before = version;
       for (const row of page.filter(isRecord)) {
         if (row.version !== version + 1) throw brokenStream(stream, version + 1, row.version);

@@ -64,7 +64,7 @@ export class SharedReads implements StreamReads {
   }
 
   page(wish: PageWish): Promise<readonly LoadRow[]> {
-    // Later pages belong to a long stream, which would only hold up the short ones.
+    // Later pages belong to a long stream, or to one that is known up to there: they would only hold up the short ones.
     if (wish.after > 0) return this.#direct.page(wish);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ wish, resolve, reject });
