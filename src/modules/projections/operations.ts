@@ -71,7 +71,7 @@ export interface RebuildProgress {
   readonly letters: number;
   /** Running processes that move the build. Where it is 0 the table stands still once this work has ended. */
   readonly runners: number;
-  /** Why it failed; or, of a build that is ready, why it did not swap with its group. */
+  /** Why it failed; or, of a build that is ready, why it did not swap with its group, or who holds its view meanwhile. */
   readonly error: string | null;
 }
 
