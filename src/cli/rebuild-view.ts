@@ -78,8 +78,13 @@ function payloadOf(step: RebuildProgress): Record<string, string> {
     phase: step.phase,
     events: count(step.events),
     rate: count(step.eventsPerSecond),
-    left: isDone(step) || step.secondsLeft === null ? '' : `${duration(step.secondsLeft)} left`,
+    left: leftText(step),
   };
+}
+
+function leftText(step: RebuildProgress): string {
+  if (step.error !== null) return step.error;
+  return isDone(step) || step.secondsLeft === null ? '' : `${duration(step.secondsLeft)} left`;
 }
 
 function isDone(step: RebuildProgress): boolean {

@@ -29,9 +29,14 @@ export class Backoff {
 
   /** Returns early, without an error, when the signal aborts. */
   async wait(signal: AbortSignal): Promise<void> {
+    await pause(this.next(), signal);
+  }
+
+  /** How long this wait is, in milliseconds, for one who does other things meanwhile; it counts as waited. */
+  next(): number {
     const ms = this.nextMs * (0.5 + Math.random() / 2);
     this.#attempt += 1;
-    await pause(ms, signal);
+    return ms;
   }
 
   reset(): void {

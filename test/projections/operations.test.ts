@@ -151,6 +151,44 @@ describe('operations', () => {
     expect((await house.builds.list()).length).toBe(2);
   });
 
+  it('plan says that the live version is not among those loaded, and how both come together again', async () => {
+    await house.append(history(100));
+    const both = operations(accountsV1, accountsV2);
+    const planOf = async (of: Operations) => (await of.plan()).map(({ version, action, next }) => [version, action, next]);
+    const rebuilt = async (name: string) => (await finish(both.rebuild({ projections: [name], swap: true })))[0]!.build;
+    const v2 = await rebuilt('accounts@2');
+    // Nothing is built of v1: going back is a rebuild.
+    const [never] = await operations(accountsV1).plan();
+    expect(never).toMatchObject({
+      version: 1,
+      action: 'live-not-loaded',
+      changes: ['v2 is live, and its code is not loaded'],
+      estimate: { events: 100 },
+      next: 'npx nest-kappa projections rebuild accounts@1 --swap; or deploy code with v2',
+    });
+    const v1 = await rebuilt('accounts@1');
+    expect(await planOf(operations(accountsV2))).toEqual([
+      [2, 'live-not-loaded', `npx nest-kappa projections rollback accounts --build ${v2}; or deploy code with v1`],
+    ]);
+    await both.rollback(['accounts'], { build: v2 });
+    const [standsBy] = await operations(accountsV1).plan();
+    expect(standsBy).toMatchObject({
+      action: 'live-not-loaded',
+      estimate: { events: 0 },
+      next: `npx nest-kappa projections rollback accounts --build ${v1}; or deploy code with v2`,
+    });
+    const changed: ProjectionDefinition = { ...accountsV2, version: 1 };
+    expect((await operations(changed).plan())[0]?.action).toBe('shape-changed');
+    // Another process that has the code changes nothing about what is loaded here.
+    const process = new ProcessRegistry(house.database, 'new app', [declaredVersion(accountsV2)]);
+    await process.beat();
+    expect((await operations(accountsV1).plan())[0]?.action).toBe('live-not-loaded');
+    await process.leave();
+    expect((await both.plan()).map(({ action }) => action)).toEqual(['none', 'none']);
+    const v3: ProjectionDefinition = { ...accountsV1, version: 3 };
+    expect((await operations(accountsV1, v3).plan()).map(({ action }) => action)).toEqual(['none', 'rebuild-needed']);
+  });
+
   it('plan says what a swap would do to those who stand on a column that goes', async () => {
     const wide = operations(accountsV2);
     await finish(wide.rebuild({ projections: ['accounts'], swap: true }));

@@ -34,7 +34,9 @@ export interface ProjectionStatus {
 export interface PlanEntry {
   readonly projection: string;
   readonly version: number;
-  readonly action: 'none' | 'first-build' | 'rebuild-needed' | 'code-changed' | 'shape-changed' | 'swap-pending';
+  /** `live-not-loaded`: readers see a version whose code is not loaded; told with the newest version that is. */
+  readonly action:
+    'none' | 'first-build' | 'rebuild-needed' | 'code-changed' | 'shape-changed' | 'swap-pending' | 'live-not-loaded';
   /** What changed, in words. */
   readonly changes: readonly string[];
   /** Events that the build in question has set aside; its newest one of this version. */
@@ -71,7 +73,7 @@ export interface RebuildProgress {
   readonly letters: number;
   /** Running processes that move the build. Where it is 0 the table stands still once this work has ended. */
   readonly runners: number;
-  /** Why it failed; or, of a build that is ready, why it did not swap with its group. */
+  /** Why it failed; or, of a build that is ready, why it did not swap with its group, or who holds its view meanwhile. */
   readonly error: string | null;
 }
 

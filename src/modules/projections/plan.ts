@@ -7,6 +7,7 @@ import { sizesOf, type StatusContext } from './build-status.js';
 import { letterOwner } from './dead-letters/letter-owner.js';
 import { fingerprintOf, isSameCode, shapeDifferences } from './fingerprint.js';
 import type { PlanEntry } from './operations.js';
+import { definitionOf } from './processes.js';
 import type { ProjectionDefinition } from './projection.js';
 import { columnChanges, findView } from './swap/public-view.js';
 import { describeGrants } from './swap/view-belongings.js';
@@ -38,14 +39,16 @@ async function planOne(context: StatusContext, definition: ProjectionDefinition)
   const table = tableDefinition(definition);
   const all = await builds.list(definition.name);
   const active = await builds.active(definition.name);
-  const verdict = judge(definition, table, all, active);
+  const judged = judge(definition, table, all, active);
+  const verdict = (judged.action === 'none' && notLoaded(context.projections, definition, all, active)) || judged;
   const own = all.filter(({ version }) => version === definition.version).at(-1);
   const letters = own ? await new DeadLetterStore(database).countsOf(letterOwner(own.id)) : NO_LETTERS;
   const about = { projection: definition.name, version: definition.version, letters };
   if (verdict.action === 'none')
     return { ...about, ...verdict, estimate: { events: 0, seconds: null, bytes: null }, dependants: [] };
 
-  const events = verdict.action === 'swap-pending' ? 0 : await eventsOf(context, definition);
+  const isBuilt = verdict.action === 'swap-pending' || (verdict.action === 'live-not-loaded' && own?.state === 'standby');
+  const events = isBuilt ? 0 : await eventsOf(context, definition);
   const { rows } = await database.query<{ rate: string | null }>(LAST_RATE(quoteIdentifier(database.schema)), [
     definition.name,
   ]);
@@ -62,10 +65,38 @@ async function planOne(context: StatusContext, definition: ProjectionDefinition)
   };
 }
 
+/**
+ * The live version stands in no loaded definition: deployed alone, this code would leave the table that readers see standing
+ * still. Whether a process with other code moves it now does not matter to that.
+ */
+function notLoaded(
+  loaded: readonly ProjectionDefinition[],
+  { name, version }: ProjectionDefinition,
+  all: readonly Build[],
+  active: Build | null,
+): Verdict | null {
+  if (!active || definitionOf(active, loaded)) return null;
+  if (loaded.some((other) => other.name === name && other.version > version)) return null;
+  const own = newestOf(all, version);
+  const back = own
+    ? `npx nest-kappa projections rollback ${name} --build ${own.id}`
+    : `npx nest-kappa projections rebuild ${name}@${version} --swap`;
+  return {
+    action: 'live-not-loaded',
+    changes: [`v${active.version} is live, and its code is not loaded`],
+    next: `${back}; or deploy code with v${active.version}`,
+  };
+}
+
+/** The newest build of a version that has not ended. */
+function newestOf(all: readonly Build[], version: number): Build | undefined {
+  return all.filter((build) => build.version === version && build.state !== 'retired' && build.state !== 'aborted').at(-1);
+}
+
 function judge(definition: ProjectionDefinition, table: TableDefinition, all: readonly Build[], active: Build | null): Verdict {
   const { name, version } = definition;
   const rebuild = `npx nest-kappa projections rebuild ${name}@${version} --swap`;
-  const own = all.filter((build) => build.version === version && build.state !== 'retired' && build.state !== 'aborted').at(-1);
+  const own = newestOf(all, version);
   if (!own) {
     if (active && active.version > version)
       return { action: 'none', changes: [], next: `v${active.version} is live; nothing is built of v${version}.` };

@@ -13,6 +13,8 @@ export class RebuildJob {
   readonly bulk: BulkBuild;
   phase: RebuildPhase = 'waiting';
   error: BuildError | null = null;
+  /** Who holds its view, while it is ready to swap. */
+  blockedBy: string | null = null;
   /** Its failure was stored. */
   told = false;
   rows: number | null = null;
@@ -59,7 +61,7 @@ export class RebuildJob {
       rows: this.rows,
       runners,
       letters: this.bulk.letters,
-      error: this.error?.message ?? null,
+      error: this.error?.message ?? this.blockedBy,
     };
   }
 }

@@ -184,6 +184,7 @@ async function catchUp(
 async function lookAt(context: RebuildContext, job: RebuildJob, readiness: Readiness): Promise<void> {
   const build = await context.builds.get(job.work.build.id);
   const now: Build | null = build && (await readiness.look(build));
+  job.blockedBy = now && readiness.blockedBy(now);
   if (now?.state === 'ready' && !now.swapWhenReady) {
     job.phase = 'ready';
     if (job.work.build.swapWhenReady && now.swapGroup !== null)

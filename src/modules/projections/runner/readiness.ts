@@ -2,23 +2,18 @@ import { isTransient } from '../../../database/database-errors.js';
 import { KappaError } from '../../../kernel/errors.js';
 import { topicName } from '../../../kernel/names.js';
 import { covers, NOWHERE, partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
-import { positionOf, type Build, type PartitionProgress } from '../build.js';
+import { buildLabel, positionOf, type Build, type PartitionProgress } from '../build.js';
 import { moveIfPossible } from '../move-if-possible.js';
 import { sharedPosition } from '../shared-position.js';
 import { groupEndedText, lostMembers, membersOf } from '../swap-group.js';
 import type { RunnerContext } from './runner-context.js';
+import { SwapWaits } from './swap-waits.js';
 
 /** Swaps these builds in one transaction. */
 export type SwapTogether = (builds: readonly Build[]) => Promise<unknown>;
 
 /** A swap that did not happen now, and may at the next look. */
-const NOT_YET = new Set([
-  'KAPPA_BUILD_BEHIND',
-  'KAPPA_BUILD_STATE',
-  'KAPPA_RETRIABLE',
-  'KAPPA_SWAP_BLOCKED',
-  'KAPPA_UNKNOWN_OUTCOME',
-]);
+const NOT_YET = new Set(['KAPPA_BUILD_BEHIND', 'KAPPA_BUILD_STATE', 'KAPPA_RETRIABLE', 'KAPPA_UNKNOWN_OUTCOME']);
 
 /**
  * Takes builds from `catching-up` to `ready`, and to `live` those that are to swap by themselves. A build is ready when it has
@@ -27,6 +22,8 @@ const NOT_YET = new Set([
  *
  * Builds of a group swap together when all are ready. When one has ended instead, the group is given up: what is ready stays so,
  * and swaps by itself no more.
+ *
+ * While a long reader holds a view, tries come ever more seldom, and who holds it is said once.
  */
 export class Readiness {
   readonly #targets = new Map<number, Position>();
@@ -34,7 +31,18 @@ export class Readiness {
   constructor(
     private readonly context: Pick<RunnerContext, 'builds' | 'log' | 'logger'>,
     private readonly swap: SwapTogether,
+    private readonly waits = new SwapWaits(),
   ) {}
+
+  /** Why the build, ready to swap, has not swapped yet: who holds its view. Null where nobody was met. */
+  blockedBy(build: Build): string | null {
+    return this.waits.textOf(build);
+  }
+
+  /** False while its next try to swap is still some time off. */
+  isDue(build: Build): boolean {
+    return this.waits.isDue(build);
+  }
 
   /** Looks once; returns the build as it is then. */
   async look(build: Build): Promise<Build> {
@@ -43,6 +51,7 @@ export class Readiness {
       current = await this.#move(current);
     }
     if (current.state === 'ready' && current.swapWhenReady) current = await this.#swapGroup(current);
+    if (current.state !== 'ready' || !current.swapWhenReady) this.waits.end(current);
     return current;
   }
 
@@ -86,7 +95,7 @@ export class Readiness {
     const waiting = membersOf(group).filter((member) => member.swapWhenReady);
     if (lost.length > 0 && build.swapGroup !== null) await this.#giveUp(build.swapGroup, group, lost);
     else if (waiting.some((member) => member.state !== 'ready')) return build;
-    else await this.#swap(waiting);
+    else if (this.waits.isDue(build)) await this.#swap(build, waiting);
     return (await builds.get(build.id)) ?? build;
   }
 
@@ -96,11 +105,21 @@ export class Readiness {
     for (const member of left) this.context.logger.warn(groupEndedText(member, group));
   }
 
-  async #swap(builds: readonly Build[]): Promise<void> {
+  async #swap(build: Build, builds: readonly Build[]): Promise<void> {
     try {
       await this.swap(builds);
     } catch (error) {
-      if (!(error instanceof KappaError && NOT_YET.has(error.code)) && !isTransient(error)) throw error;
+      const code = error instanceof KappaError ? error.code : '';
+      if (error instanceof KappaError && code === 'KAPPA_SWAP_BLOCKED') this.#blocked(build, error);
+      else if (code === 'KAPPA_SWAP_UNDER_WAY') this.waits.leaveToOther(build);
+      else if (!NOT_YET.has(code) && !isTransient(error)) throw error;
     }
+  }
+
+  #blocked(build: Build, error: KappaError): void {
+    if (!this.waits.blocked(build, error)) return;
+    this.context.logger.warn(
+      `${buildLabel(build)} is ready but cannot swap yet: ${error.message}; trying again, ever more seldom, until it is free`,
+    );
   }
 }

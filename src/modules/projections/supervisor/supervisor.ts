@@ -182,7 +182,7 @@ export class ProjectionEngine {
       if (await this.#hasStoodBy(build)) continue;
       this.#follow(build);
       const now = build.state === 'catching-up' || build.state === 'ready' ? await this.#moveOn(build) : build;
-      soon ||= now.state === 'catching-up' || (now.state === 'ready' && now.swapWhenReady && !this.#said.has(now.id));
+      soon ||= now.state === 'catching-up' || (now.state === 'ready' && now.swapWhenReady && this.#isDue(now));
       await this.#development.look(now);
     }
     return soon;
@@ -199,6 +199,11 @@ export class ProjectionEngine {
       this.#said.set(build.id, message);
       return build;
     }
+  }
+
+  /** Neither at fault nor waiting for somebody who holds its view. */
+  #isDue(build: Build): boolean {
+    return !this.#said.has(build.id) && this.#readiness.isDue(build);
   }
 
   async #hasStoodBy(build: Build): Promise<boolean> {

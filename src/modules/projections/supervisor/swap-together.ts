@@ -8,7 +8,7 @@ export interface SwapTogetherOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One try of an engine ends after this; the next look tries again, and other builds do not wait for it meanwhile. */
+/** One try of an engine ends after this; a later look tries again, and other builds do not wait for it meanwhile. */
 const ONE_TRY_MS = 2_000;
 
 /** How engines swap builds that are to swap by themselves. */
@@ -20,6 +20,7 @@ export function swapTogether(
     swapBuilds(context, builds, {
       standbyMs: standbyHours * 3_600_000,
       maxWaitMs: ONE_TRY_MS,
+      unlessUnderWay: true,
       ...(signal ? { signal } : {}),
     });
 }

@@ -20,7 +20,7 @@ const LONGEST_PAUSE_MS = 1_000;
  * Where a long reader holds a view, an attempt gives up after a short lock timeout, so that nobody queues behind it for long, and
  * is repeated with backoff.
  * @throws KAPPA_SWAP_BLOCKED naming who holds the lock; KAPPA_BUILD_BEHIND with the distance; KAPPA_BUILD_STATE;
- *         KAPPA_VIEW_NAME_TAKEN; KAPPA_VIEW_HAS_DEPENDANTS
+ *         KAPPA_VIEW_NAME_TAKEN; KAPPA_VIEW_HAS_DEPENDANTS; KAPPA_SWAP_UNDER_WAY with `unlessUnderWay`
  */
 export async function swapBuilds(
   context: SwapContext,

@@ -25,5 +25,7 @@ export interface SwapOptions {
   readonly maxWaitMs?: number;
   /** How long the live build is held, while a new one that trails by a few events draws level. Default 3,000; 0 never holds. */
   readonly levelWithinMs?: number;
+  /** Gives up at once where another process is about a swap of one of these, so that one alone asks for the view's lock. Default false. */
+  readonly unlessUnderWay?: boolean;
   readonly signal?: AbortSignal;
 }

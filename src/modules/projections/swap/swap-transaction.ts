@@ -32,7 +32,7 @@ export async function swapInTransaction(
   attempt: SwapAttempt,
 ): Promise<void> {
   const { database } = context;
-  const flips = await lockPointers(on, database.schema, targets);
+  const flips = await lockPointers(on, database.schema, targets, options);
   const prepared: { readonly flip: Flip; readonly shown: PreparedView }[] = [];
   for (const flip of flips) {
     const tables = { from: flip.from?.tableName ?? null, to: flip.to.tableName };
@@ -56,11 +56,17 @@ export async function swapInTransaction(
 }
 
 /** Two swaps of one projection go one after the other by its pointer, also the first, which has no view to lock. */
-async function lockPointers(on: Queryable, schema: string, targets: readonly Build[]): Promise<readonly Flip[]> {
+async function lockPointers(
+  on: Queryable,
+  schema: string,
+  targets: readonly Build[],
+  { unlessUnderWay = false }: SwapOptions,
+): Promise<readonly Flip[]> {
   const { rows: pointers } = await on.query<{ name: string; active_build: number | null }>(
-    `select name, active_build from ${quoteIdentifier(schema)}.projections where name = any($1::text[]) order by name for no key update`,
+    `select name, active_build from ${quoteIdentifier(schema)}.projections where name = any($1::text[]) order by name for no key update${unlessUnderWay ? ' skip locked' : ''}`,
     [targets.map((build) => build.projection)],
   );
+  if (unlessUnderWay && pointers.length < targets.length) throw underWay(targets);
   const active = new Map(pointers.map((row) => [row.name, row.active_build]));
   const { rows } = await on.query<BuildRow>(
     `select ${BUILD_COLUMNS} from ${quoteIdentifier(schema)}.builds b where b.id = any($1::bigint[])`,
@@ -105,6 +111,14 @@ async function flipOne(
     on,
   });
   return { projection: to.projection, from: old, to: live, position };
+}
+
+function underWay(targets: readonly Build[]): KappaError {
+  const labels = targets.map(buildLabel).join(', ');
+  return new KappaError('KAPPA_SWAP_UNDER_WAY', `another process is about a swap of the projection of ${labels}`, {
+    facts: { builds: targets.map(({ id }) => id) },
+    nextStep: 'Nothing was changed. Wait until the other swap has ended.',
+  });
 }
 
 function notSwappable(build: Build): KappaError {
