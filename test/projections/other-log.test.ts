@@ -46,6 +46,31 @@ describe('beside a live build', { timeout: 30_000 }, () => {
     },
   );
 
+  it('a runner that is given positions beyond the end of the log stops and says so, and has lost nothing', async () => {
+    const other = await house.another();
+    const work = house.work(live, kindsV1);
+    const first = house.follow(work);
+    await house.assigned(8);
+    // It never reads the partitions that the first one keeps, and meets what is stored of them when it takes them over.
+    const second = other.follow(work);
+    await other.assigned(4);
+    await house.assigned(4);
+    const kept = first.assignment.map((key) => Number(key.split('/')[1]));
+    await house.database.query(
+      'update progress set next_offset = next_offset + 1000000 where build_id = $1 and partition = any($2::int[])',
+      [live.id, kept],
+    );
+    const before = await house.standsAt(work);
+    await first.stop();
+    await second.done;
+    expect(second.failed).toBe(true);
+    expect(await house.builds.get(live.id)).toMatchObject({
+      state: 'live',
+      error: { code: 'KAPPA_LOG_CHANGED', message: expect.stringContaining('lies beyond the end') as string },
+    });
+    expect(await house.standsAt(work)).toEqual(before);
+  });
+
   it('of another log a new one is not compared, for there is no common position', async () => {
     await liveIsOfFormerLog('topic_incarnation');
     const work = await house.newBuild(kindsV1);

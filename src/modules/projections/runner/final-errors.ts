@@ -14,6 +14,14 @@ export function isFinal(error: unknown): boolean {
   return FINAL.has(codeOf(error) ?? '');
 }
 
+/**
+ * The log ends before what is stored of it: it was set back, or a broker that lags behind answered. Only the look at the log before
+ * the next join of the group tells which.
+ */
+export function isOfAnotherLog(error: unknown): boolean {
+  return codeOf(error) === 'KAPPA_POSITION_BEYOND_END';
+}
+
 export function codeOf(error: unknown): string | null {
   return error instanceof KappaError ? error.code : null;
 }

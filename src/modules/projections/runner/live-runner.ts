@@ -10,7 +10,7 @@ import { BuildLetters } from '../dead-letters/build-letters.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
 import { Backoff, pause } from '../../../database/backoff.js';
 import { recordsIn } from './batch-parts.js';
-import { codeOf, isFinal, messageOf } from './final-errors.js';
+import { codeOf, isFinal, isOfAnotherLog, messageOf } from './final-errors.js';
 import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Refusals } from './refusals.js';
@@ -137,8 +137,9 @@ export class LiveRunner {
         this.#backoff.reset();
       }
     } catch (error) {
-      if (signal.aborted || this.#isFinal(error)) throw error;
+      // Before all else: on the way out, too, nothing more is committed of what was scanned.
       this.#claimAnew = true;
+      if (signal.aborted || this.#isFinal(error) || isOfAnotherLog(error)) throw error;
       await this.#waitOut(error, signal);
     }
   }
