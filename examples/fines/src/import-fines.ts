@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { KappaError, latest, Refusal, RetriableError, UnknownOutcomeError, type Commands, type Position } from 'nest-kappa';
+import { Turns } from './turns.js';
 import { BadRowError, readRows, type FineRecord } from './read-rows.js';
 
 /** Rows under way at a time: enough that every commit carries many, small enough to be nothing in memory. */
@@ -18,8 +19,9 @@ export interface ImportProgress {
 }
 
 /**
- * Sends each row as a command through the aggregate. A fine's rows are decided in the order of the file (commands of one
- * stream wait for each other), different fines side by side. Returns the position after the last append.
+ * Sends each row as a command through the aggregate. A row is sent when the row before it of its fine was answered, tries again
+ * included: a fine's rows are decided in the order of the file, different fines side by side. Returns the position after the last
+ * append.
  */
 export async function importFines(
   commands: Commands,
@@ -32,7 +34,10 @@ export async function importFines(
   let failure: unknown = null;
   let underWay = 0;
   let oneEnded: () => void = () => undefined;
+  const turns = new Turns();
   const send = async (row: FineRecord): Promise<void> => {
+    // Rows behind a failed one are not sent: they would be decided without it.
+    if (failure !== null) return;
     try {
       const result = await untilAnswered(() =>
         commands.execute(row.command, { idempotencyKey: row.idempotencyKey, occurredAt: row.occurredAt }),
@@ -42,14 +47,17 @@ export async function importFines(
     } catch (error) {
       failure ??= atLine(row.line, error);
     }
-    underWay -= 1;
-    oneEnded();
   };
   const untilOneEnds = (): Promise<void> => new Promise((resolve) => (oneEnded = resolve));
   for await (const row of readRows(file, (read) => (bytes = read))) {
     if (failure !== null) break;
     underWay += 1;
-    void send(row);
+    void turns
+      .take(row.command.fineId, () => send(row))
+      .then(() => {
+        underWay -= 1;
+        oneEnded();
+      });
     while (underWay >= IN_FLIGHT) {
       await untilOneEnds();
       onProgress({ rows, bytes });

@@ -42,12 +42,12 @@ type Csv = Readonly<Record<string, string>>;
 
 const COLUMNS = ['fine_id', 'seq', 'activity', 'occurred_at'] as const;
 
-const COMMANDS: Readonly<Record<string, (row: Csv, id: string) => { readonly fineId: string }>> = {
-  'Create Fine': (row, id) =>
+const COMMANDS: Readonly<Record<string, (row: Csv, id: string, line: number) => { readonly fineId: string }>> = {
+  'Create Fine': (row, id, line) =>
     new CreateFine(id, {
       amount: row['amount'] ?? '',
       article: row['article'] ?? '',
-      points: Number(row['points']),
+      points: wholeNumber(row, 'points', line),
       vehicleClass: row['vehicle_class'] ?? '',
       dismissal: row['dismissal'] ?? '',
       officer: row['officer'] ?? '',
@@ -87,11 +87,18 @@ function recordOf(row: Csv, line: number): FineRecord {
   const missing = COLUMNS.filter((column) => !row[column]);
   if (missing.length > 0) throw new BadRowError(line, `${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing`);
   const { fine_id: id = '', seq = '', activity = '', occurred_at: occurredAt = '' } = row;
-  if (!/^\d{1,9}$/.test(seq)) throw new BadRowError(line, `seq is ${JSON.stringify(seq)}, expected a whole number`);
+  wholeNumber(row, 'seq', line);
   const command = COMMANDS[activity];
   if (!command)
     throw new BadRowError(line, `activity is ${JSON.stringify(activity)}, expected one of ${Object.keys(COMMANDS).join(', ')}`);
-  return { line, command: command(row, id), idempotencyKey: `${id}#${seq}`, occurredAt };
+  return { line, command: command(row, id, line), idempotencyKey: `${id}#${seq}`, occurredAt };
+}
+
+/** An empty text is none, although `Number('')` is 0. */
+function wholeNumber(row: Csv, column: string, line: number): number {
+  const text = row[column] ?? '';
+  if (!/^\d{1,9}$/.test(text)) throw new BadRowError(line, `${column} is ${JSON.stringify(text)}, expected a whole number`);
+  return Number(text);
 }
 
 async function isGzip(file: string): Promise<boolean> {
