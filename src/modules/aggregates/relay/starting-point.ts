@@ -71,7 +71,8 @@ function otherOutbox(key: PartitionKey, facts: Readonly<Record<string, unknown>>
     `${key} holds other records than this outbox: they were relayed from another database`,
     {
       facts: { partition: key, ...facts },
-      nextStep: 'Give each application topics with names of its own, or a cluster of its own; two outboxes must not be relayed to one topic.',
+      nextStep:
+        'Give each application topics with names of its own, or a cluster of its own; two outboxes must not be relayed to one topic.',
     },
   );
 }
