@@ -49,19 +49,24 @@ export async function importFines(
     }
   };
   const untilOneEnds = (): Promise<void> => new Promise((resolve) => (oneEnded = resolve));
-  for await (const row of readRows(file, (read) => (bytes = read))) {
-    if (failure !== null) break;
-    underWay += 1;
-    void turns
-      .take(row.command.fineId, () => send(row))
-      .then(() => {
-        underWay -= 1;
-        oneEnded();
-      });
-    while (underWay >= IN_FLIGHT) {
-      await untilOneEnds();
-      onProgress({ rows, bytes });
+  try {
+    for await (const row of readRows(file, (read) => (bytes = read))) {
+      if (failure !== null) break;
+      underWay += 1;
+      void turns
+        .take(row.command.fineId, () => send(row))
+        .then(() => {
+          underWay -= 1;
+          oneEnded();
+        });
+      while (underWay >= IN_FLIGHT) {
+        await untilOneEnds();
+        onProgress({ rows, bytes });
+      }
     }
+  } catch (error) {
+    // A row that cannot be read ends the import too, but not before those under way are answered: nobody would end their tries.
+    failure ??= error;
   }
   while (underWay > 0) await untilOneEnds();
   onProgress({ rows, bytes });
