@@ -66,9 +66,18 @@ export async function topicsOf(kafka: Kafka): Promise<readonly string[]> {
 
 /** The broker that leads the only partition of a topic. */
 export async function leaderOf(kafka: Kafka, topic: string): Promise<number> {
+  const [leader = -1] = await leadersOf(kafka, [topic]);
+  return leader;
+}
+
+/** The brokers that lead the partitions of topics, one a partition. */
+export async function leadersOf(kafka: Kafka, topics: string[]): Promise<readonly number[]> {
   const admin = kafka.admin();
   await admin.connect();
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  await admin.disconnect();
-  return topics[0]?.partitions[0]?.leader ?? -1;
+  try {
+    const metadata = await admin.fetchTopicMetadata({ topics });
+    return metadata.topics.flatMap(({ partitions }) => partitions.map(({ leader }) => leader));
+  } finally {
+    await admin.disconnect();
+  }
 }
