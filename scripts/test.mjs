@@ -2,8 +2,10 @@
  * `npm test` runs everything; `npm test -- unit cli` runs the named suites or checks. Suites, order and budgets stand in
  * suites.mjs. Ends with a table of times and, alone on the last line, how many passed, failed and were skipped.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { text } from 'node:stream/consumers';
 import { startVitest } from 'vitest/node';
 import { build, root } from './build.mjs';
 import { ensureBuilt } from './ensure-built.mjs';
@@ -21,9 +23,9 @@ if (unknown.length > 0) {
 /** @param {{ name: string }} suite */
 const isWanted = ({ name }) => wanted.length === 0 || wanted.includes(name);
 
+const began = performance.now();
 /** @type {Result[]} */
-const results = [];
-for (const check of checks.filter(isWanted)) results.push(await runCheck(check));
+const results = await runChecks(checks.filter(isWanted));
 const chosen = suites.filter(isWanted);
 if (chosen.length > 0) {
   // Child processes of tests run what was built: without a build the suites would test old code.
@@ -35,19 +37,50 @@ if (chosen.length > 0) {
 report();
 
 /**
+ * The build alone, then the others side by side, those that take longest first; what one prints is shown when it has ended.
+ * @param {readonly (typeof checks)[number][]} chosen
+ * @returns {Promise<Result[]>} In the order of `chosen`.
+ */
+async function runChecks(chosen) {
+  /** @type {Map<string, Result>} */
+  const done = new Map();
+  const waiting = chosen.filter(({ name }) => name !== 'build').sort((a, b) => b.budgetSeconds - a.budgetSeconds);
+  const first = chosen.find(({ name }) => name === 'build');
+  if (first) done.set(first.name, await timed(first, build));
+  const lane = async () => {
+    for (let check = waiting.shift(); check; check = waiting.shift()) {
+      const { name } = check;
+      done.set(name, await timed(check, () => runScript(name)));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  return chosen.flatMap(({ name }) => done.get(name) ?? []);
+}
+
+/**
  * @param {{ name: string, budgetSeconds: number }} check
+ * @param {() => Promise<boolean>} run
  * @returns {Promise<Result>}
  */
-async function runCheck({ name, budgetSeconds }) {
-  process.stdout.write(`\n${name}\n`);
+async function timed({ name, budgetSeconds }, run) {
   const started = performance.now();
-  // Through npm, so that what fails here can be run alone under the same name.
-  const ok =
-    name === 'build'
-      ? await build()
-      : spawnSync('npm', ['run', '--silent', name], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+  const ok = await run();
   const seconds = (performance.now() - started) / 1000;
+  process.stdout.write(`${name}: ${ok ? 'passed' : 'FAILED'} in ${seconds.toFixed(1)} s\n`);
   return { name, budgetSeconds, seconds, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+}
+
+/**
+ * Through npm, so that what fails here can be run alone under the same name.
+ * @param {string} name
+ */
+async function runScript(name) {
+  const script = spawn('npm', ['run', '--silent', name], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  /** @type {Promise<number | null>} */
+  const ended = new Promise((resolve) => script.once('error', () => resolve(null)).once('close', resolve));
+  const [out, err, code] = await Promise.all([text(script.stdout), text(script.stderr), ended]);
+  process.stdout.write(out + err);
+  return code === 0;
 }
 
 /**
@@ -101,7 +134,8 @@ function report() {
   const sum = (column) => results.reduce((total, result) => total + result[column], 0);
   const whole = {
     name: 'whole',
-    seconds: sum('seconds'),
+    // Less than the sum: checks run side by side.
+    seconds: (performance.now() - began) / 1000,
     budgetSeconds: sum('budgetSeconds'),
     passed: sum('passed'),
     failed: sum('failed'),

@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
-import { describeWithOwnKafka } from '../support/kafka.js';
-import { ROOT, runToEnd } from '../support/run-example.js';
-import { buy, get, startShop, type Shop } from './running-shop.js';
+import { createTestDatabase, type TestDatabase } from '../../../src/testing/test-server.js';
+import { describeWithOwnKafka } from '../../support/kafka.js';
+import { ROOT, runToEnd } from '../../support/run-example.js';
+import { buy, get, startShop, type Shop } from '../../examples/running-shop.js';
 
 const MAIN = path.join(ROOT, 'examples/shop/dist/src/main-on-kafka.js');
 const COMMAND = path.join(ROOT, 'dist/cli/bin.js');
