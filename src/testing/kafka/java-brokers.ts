@@ -19,6 +19,8 @@ export interface JavaBrokersOptions extends JavaClusterOptions {
   /** A folder to keep. Default: a temporary one. */
   readonly dataDir?: string;
   readonly timeoutMs: number;
+  /** More flags for the brokers alone, not for what formats their data. Default: none. */
+  readonly brokerFlags?: readonly string[];
 }
 
 /** Brokers as processes of this machine, started with Java. @throws KAPPA_KAFKA_START with the end of a broker's log */
@@ -55,9 +57,9 @@ class JavaBrokers implements StartedKafka {
   }
 
   static async prepare(options: JavaBrokersOptions): Promise<JavaBrokers> {
-    const { dataDir } = options;
+    const { dataDir, flags = [], brokerFlags = [] } = options;
     const folder = dataDir === undefined ? await temporaryFolder() : await keptFolder(dataDir);
-    const command = [...kafkaCommand(folder, options), 'kafka.Kafka'];
+    const command = [...kafkaCommand(folder, { ...options, flags: [...flags, ...brokerFlags] }), 'kafka.Kafka'];
     const keeper = new BrokerKeeper({ folder, command, remove: dataDir === undefined });
     try {
       return new JavaBrokers(options, folder, await layOutCluster(folder, options), keeper);

@@ -15,6 +15,8 @@ export interface JavaClusterOptions extends Pick<StartKafkaOptions, 'properties'
   /** The folder with Kafka's jars. */
   readonly jars: string;
   readonly brokers: number;
+  /** More flags for Java. Default: none. */
+  readonly flags?: readonly string[];
 }
 
 /** What a folder that is kept remembers. */
@@ -40,8 +42,8 @@ const CONTROLLER = 2;
 const PORTS_EACH = 3;
 
 /** Program and arguments that run one of Kafka's classes for the brokers of `folder`. */
-export function kafkaCommand(folder: string, { java, jars }: JavaClusterOptions): readonly string[] {
-  return [java, ...FLAGS, `-Djava.io.tmpdir=${path.join(folder, 'tmp')}`, '-cp', path.join(jars, '*')];
+export function kafkaCommand(folder: string, { java, jars, flags = [] }: JavaClusterOptions): readonly string[] {
+  return [java, ...FLAGS, ...flags, `-Djava.io.tmpdir=${path.join(folder, 'tmp')}`, '-cp', path.join(jars, '*')];
 }
 
 /**

@@ -1,7 +1,8 @@
 import { KappaError } from '../../kernel/errors.js';
+import { classArchiveFlags } from './class-archive.js';
 import { startDockerBrokers } from './docker-brokers.js';
 import { givenBrokers, namedBrokers } from './given-brokers.js';
-import { startJavaBrokers } from './java-brokers.js';
+import { startJavaBrokers, type JavaBrokersOptions } from './java-brokers.js';
 import { findJava, findMaven, type Found } from './java-runtime.js';
 import { kafkaAvailability } from './kafka-availability.js';
 import { cachedJars, fetchJars } from './kafka-jars.js';
@@ -38,7 +39,7 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Start
     case 'docker':
       return startDockerBrokers({ ...options, brokers, timeoutMs });
     case 'java':
-      return startJavaBrokers({ ...options, ...(await javaAndJars()), brokers, timeoutMs });
+      return startJavaBrokers({ ...options, ...(await javaAndKafka()), brokers, timeoutMs });
   }
 }
 
@@ -48,9 +49,10 @@ function fitting({ from = ALL, properties, advertise, dataDir }: StartKafkaOptio
   return from.filter((source) => (source !== 'environment' || !own) && (source !== 'docker' || dataDir === undefined));
 }
 
-async function javaAndJars(): Promise<{ readonly java: string; readonly jars: string }> {
+async function javaAndKafka(): Promise<Pick<JavaBrokersOptions, 'java' | 'jars' | 'flags'>> {
   const java = programOf(await findJava());
-  return { java, jars: (await cachedJars()) ?? (await fetchJars(programOf(await findMaven()))) };
+  const jars = (await cachedJars()) ?? (await fetchJars(programOf(await findMaven())));
+  return { java, jars, flags: await classArchiveFlags({ java, jars }) };
 }
 
 function programOf(found: Found): string {
