@@ -3,11 +3,13 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchSettings } from './bench.js';
 import { foreignSnapshot } from './foreign-snapshot.js';
+import { idle } from './idle/idle.js';
+import { latency } from './latency/latency.js';
 import { rebuild } from './rebuild.js';
 import { printResult, type BenchReport } from './result.js';
 
 /** What can be asked for by name. */
-const BENCHES: Readonly<Record<string, Bench>> = { rebuild, snapshot: foreignSnapshot };
+const BENCHES: Readonly<Record<string, Bench>> = { rebuild, snapshot: foreignSnapshot, latency, idle };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')}|all [--log postgres|kafka] [--quick] [--rounds N] [--json FILE]`;
 
