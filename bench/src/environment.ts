@@ -13,7 +13,16 @@ export interface Environment {
   readonly nodeEnv: string;
   readonly postgresql: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Null where no broker took part. */
+  readonly kafka: KafkaEnvironment | null;
   readonly package: string;
+}
+
+export interface KafkaEnvironment {
+  /** Of brokers that were started here; of others their address is all that is known. */
+  readonly version: string;
+  readonly brokers: number;
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 const SETTINGS = [
@@ -27,7 +36,10 @@ const SETTINGS = [
   'maintenance_work_mem',
 ];
 
-export async function readEnvironment(database: Queryable): Promise<Environment> {
+export async function readEnvironment(
+  database: Pick<Queryable, 'query'>,
+  kafka: KafkaEnvironment | null = null,
+): Promise<Environment> {
   const { rows } = await database.query<{ name: string; setting: string; unit: string | null }>(
     'select name, setting, unit from pg_settings where name = any($1) order by name',
     [SETTINGS],
@@ -47,6 +59,7 @@ export async function readEnvironment(database: Queryable): Promise<Environment>
     nodeEnv: process.env['NODE_ENV'] ?? 'development',
     postgresql: version?.server_version ?? 'unknown',
     settings: Object.fromEntries(rows.map(({ name, setting, unit }) => [name, `${setting}${unit ?? ''}`])),
+    kafka,
     package: ours,
   };
 }

@@ -7,6 +7,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { aggregate, Commands, Database, event, KappaModule, topic, type } from 'nest-kappa';
 import pg from 'pg';
+import type { Bench } from './bench.js';
 import { readEnvironment } from './environment.js';
 import { compared, type BenchReport } from './result.js';
 
@@ -28,12 +29,18 @@ const WRITERS = 16;
 /** Hot streams: were there a counter row, it would be these appends that fill it with dead tuples. */
 const STREAMS = 64;
 const TEXT = 'x'.repeat(240);
+const SECONDS = 60;
+
+export const foreignSnapshot: Bench = {
+  logs: ['postgres'],
+  run: ({ quick, rounds }) => benchForeignSnapshot(rounds ?? (quick ? 1 : 3), quick ? SECONDS / 4 : SECONDS),
+};
 
 /**
  * Appends as fast as it can, in turn without and with somebody's open REPEATABLE READ transaction. A design that updates a row
  * per append slows down from second to second while that transaction is open; ours must not.
  */
-export async function benchForeignSnapshot(rounds: number, seconds: number): Promise<BenchReport> {
+async function benchForeignSnapshot(rounds: number, seconds: number): Promise<BenchReport> {
   const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
   @Module({
     imports: [

@@ -1,60 +1,64 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Database, ProjectionOperations } from 'nest-kappa';
-import { readEnvironment } from './environment.js';
-import { openFinesLog } from './fines-log.js';
-import { benchForeignSnapshot } from './foreign-snapshot.js';
-import { benchRebuild } from './rebuild.js';
+import type { Bench, BenchSettings } from './bench.js';
+import { foreignSnapshot } from './foreign-snapshot.js';
+import { idle } from './idle/idle.js';
+import { latency } from './latency/latency.js';
+import { rebuild } from './rebuild.js';
 import { printResult, type BenchReport } from './result.js';
 
-const USAGE = 'npm run bench -- rebuild|snapshot [--quick] [--rounds N] [--json FILE]';
-const QUICK_EVENTS = 100_000;
-const SNAPSHOT_SECONDS = 60;
-
-interface Settings {
-  readonly quick: boolean;
-  readonly rounds: number | null;
-}
-
 /** What can be asked for by name. */
-const BENCHES: Readonly<Record<string, (settings: Settings) => Promise<BenchReport>>> = {
-  rebuild: async ({ quick, rounds }) => {
-    const log = await openFinesLog(quick ? QUICK_EVENTS : null);
-    try {
-      const database = log.app.get(Database, { strict: false });
-      const environment = await readEnvironment(database);
-      const result = await benchRebuild(
-        database,
-        log.app.get(ProjectionOperations, { strict: false }),
-        log.events,
-        rounds ?? (quick ? 3 : 5),
-      );
-      return { environment, results: [result] };
-    } finally {
-      await log.close();
-    }
-  },
-  snapshot: ({ quick, rounds }) =>
-    benchForeignSnapshot(rounds ?? (quick ? 1 : 3), quick ? SNAPSHOT_SECONDS / 4 : SNAPSHOT_SECONDS),
-};
+const BENCHES: Readonly<Record<string, Bench>> = { rebuild, snapshot: foreignSnapshot, latency, idle };
+
+const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')}|all [--log postgres|kafka] [--quick] [--rounds N] [--json FILE]`;
 
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, json: { type: 'string' } },
+    options: {
+      log: { type: 'string', default: 'postgres' },
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      json: { type: 'string' },
+    },
   });
-  const bench = BENCHES[positionals[0] ?? ''];
-  if (positionals.length !== 1 || !bench) {
-    console.error(`Which bench? ${USAGE}`);
-    return 2;
-  }
-  const report = await bench({ quick: values.quick, rounds: values.rounds === undefined ? null : Number(values.rounds) });
+  const { log } = values;
+  const [name = '', ...others] = positionals;
+  const rounds = values.rounds === undefined ? null : Number(values.rounds);
+  if (
+    (log !== 'postgres' && log !== 'kafka') ||
+    others.length > 0 ||
+    (rounds !== null && !(Number.isInteger(rounds) && rounds > 0))
+  )
+    return refuse(`Cannot be understood. ${USAGE}`);
+  const asked = name === 'all' ? Object.values(BENCHES).filter(({ logs }) => logs.includes(log)) : [BENCHES[name]];
+  if (!asked[0]) return refuse(`Which bench? ${USAGE}`);
+  if (!asked[0].logs.includes(log)) return refuse(`${name} is measured on ${asked[0].logs.join(' and ')} only. ${USAGE}`);
+  const report = await runAll(
+    asked.filter((bench) => bench !== undefined),
+    { quick: values.quick, rounds, log },
+  );
   console.log(JSON.stringify(report.environment, null, 2));
   report.results.forEach(printResult);
   if (values.json)
     await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(report, null, 2)}\n`);
   return 0;
+}
+
+/** One after the other: each has the machine to itself. */
+async function runAll(benches: readonly Bench[], settings: BenchSettings): Promise<BenchReport> {
+  const reports: BenchReport[] = [];
+  for (const bench of benches) reports.push(await bench.run(settings));
+  const [first] = reports;
+  if (!first) throw new Error('nothing was measured');
+  const kafka = reports.find(({ environment }) => environment.kafka)?.environment.kafka ?? null;
+  return { environment: { ...first.environment, kafka }, results: reports.flatMap(({ results }) => results) };
+}
+
+function refuse(words: string): number {
+  console.error(words);
+  return 2;
 }
 
 main().then(

@@ -1,12 +1,31 @@
 import { performance } from 'node:perf_hooks';
-import type { Database, ProjectionOperations } from 'nest-kappa';
+import { Database, ProjectionOperations } from 'nest-kappa';
+import { roundsOf, type Bench } from './bench.js';
+import { readEnvironment } from './environment.js';
+import { openFinesLog } from './fines-log.js';
 import { runHandWrittenLoop } from './hand-written-loop.js';
 import { compared, type BenchResult } from './result.js';
 
 const TABLES = ['fines', 'activity_totals', 'monthly_payments'];
+const QUICK_EVENTS = 100_000;
+
+export const rebuild: Bench = {
+  logs: ['postgres'],
+  run: async (settings) => {
+    const log = await openFinesLog(settings.quick ? QUICK_EVENTS : null);
+    try {
+      const database = log.app.get(Database, { strict: false });
+      const operations = log.app.get(ProjectionOperations, { strict: false });
+      const environment = await readEnvironment(database);
+      return { environment, results: [await benchRebuild(database, operations, log.events, roundsOf(settings))] };
+    } finally {
+      await log.close();
+    }
+  },
+};
 
 /** Rebuilds the three tables of the fines in one pass, in turn with the hand-written loop, and compares every row. */
-export async function benchRebuild(
+async function benchRebuild(
   database: Database,
   operations: ProjectionOperations,
   events: number,
