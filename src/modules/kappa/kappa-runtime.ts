@@ -322,10 +322,12 @@ export class KappaRuntime implements ReaderSource {
       applicationName: name,
     });
     this.#stops.add('database', () => database.stop());
-    await waitForDatabase(database, { timeoutMs: named.connectTimeoutMs, logger, signal });
     const migrator = new Migrator(database, kappaMigrations);
-    if (named.migrate === 'check') await migrator.check();
-    else await migrator.migrate();
+    await waitForDatabase(database, () => (named.migrate === 'check' ? migrator.check() : migrator.migrate()), {
+      timeoutMs: named.connectTimeoutMs,
+      logger,
+      signal,
+    });
     return database;
   }
 }
