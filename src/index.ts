@@ -108,7 +108,8 @@ export type { Build, BuildError, BuildShape, BuildState, PartitionProgress } fro
 export type { ProjectingProcess } from './modules/projections/processes.js';
 
 export { PolicyOperations } from './modules/policies/operations.js';
-export type { PolicyStatus } from './modules/policies/operations.js';
+export type { AcceptOptions, PolicyStatus } from './modules/policies/operations.js';
+export type { AcceptedMove } from './modules/policies/accept-log.js';
 export type { PolicyError, PolicyPartition } from './modules/policies/policy-progress.js';
 export type { PartitionCheckpoint } from './database/partition-progress.js';
 export { Health } from './modules/operations/health/health.js';

@@ -1,5 +1,5 @@
 import { KappaError } from '../kernel/errors.js';
-import { sqlState } from './database-errors.js';
+import { isConnectionError, sqlState } from './database-errors.js';
 import type { Connection, Database } from './database.js';
 import { qualified, quoteIdentifier, quoteLiteral } from './identifiers.js';
 import type { Migration, MigrationStatus } from './migration.js';
@@ -25,7 +25,7 @@ export class Migrator {
    * Applies the missing steps and returns their ids, in order. The schema is created only where it does not stand yet, so that
    * a role with CREATE in that one schema suffices.
    * @throws KAPPA_SCHEMA_NEWER when another version of this package has applied steps that this one does not know;
-   *         KAPPA_MIGRATION_FAILED naming the step and why.
+   *         KAPPA_MIGRATION_FAILED naming the step and why; what a lost connection throws, after which it may be called again.
    */
   async migrate(): Promise<readonly string[]> {
     const applied: string[] = [];
@@ -163,7 +163,7 @@ function guarded(probe: string, statements: string): string {
 
 function migrationError(migration: Migration, schema: string, error: unknown): unknown {
   const state = sqlState(error);
-  if (state === null || error instanceof KappaError) return error;
+  if (state === null || error instanceof KappaError || isConnectionError(error)) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new KappaError('KAPPA_MIGRATION_FAILED', `step ${migration.id} of schema ${schema} was not applied: ${reason}`, {
     facts: { step: migration.id, schema, sqlState: state },

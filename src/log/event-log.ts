@@ -19,6 +19,11 @@ export interface EventLog {
 
   /** Connects. @throws KappaError that names what cannot be reached and what to do. */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * A stop begins: all goes on, but as soon as something has waited for the log for `graceMs` milliseconds, all that waits for it
+   * fails. Drivers whose waits are bounded by others have none.
+   */
+  hurry?(graceMs: number): void;
   /** Leaves groups, closes sessions and connections. May be called twice. */
   stop(): Promise<void>;
 

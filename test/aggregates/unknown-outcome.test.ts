@@ -162,6 +162,22 @@ describe('a lost answer that was a refusal', () => {
     ]);
   });
 
+  it.each(['53100', '25006'])('is looked up again while the server cannot write (%s), as in any outage', async (state) => {
+    // A sequence counts also what is rolled back: the disk is full for the first attempt and two more.
+    await side.database.query(`
+      create sequence public.tries_${state};
+      create function public.away_${state}() returns trigger language plpgsql as $$ begin
+        if nextval('public.tries_${state}') <= 3 then raise exception 'not now' using errcode = '${state}'; end if;
+        return new;
+      end $$;
+      create trigger away_${state} before insert on commands for each row when (new.command_id = 'away-${state}')
+      execute function public.away_${state}()`);
+    const lost = proxy.loseAnswerTo('kappa append one');
+    const appended = appends.append(request({ id: `away-${state}`, commandId: `away-${state}` }));
+    await lost;
+    expect(await appended).toMatchObject({ outcome: 'appended' });
+  });
+
   it('stays unknown where other rows are in the way, which may be gone for the first attempt', async () => {
     const index = `create unique index in_the_way on commands ((command_id like 'in-the-way%')) where command_id like 'in-the-way%'`;
     await side.database.query(index);

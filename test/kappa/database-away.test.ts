@@ -8,6 +8,8 @@ import { KappaError, latest, RetriableError, UnknownOutcomeError, type Position 
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import type { KappaRuntime } from '../../src/modules/kappa/kappa-runtime.js';
 import { openKappa } from '../../src/modules/kappa/open-kappa.js';
+import { TcpProxy } from '../../src/testing/tcp-proxy.js';
+import { createTestDatabase } from '../../src/testing/test-server.js';
 import { account, Balances, balancesV1, Deposit, OpenAccount, Rates } from './bank.js';
 
 const definitions = { aggregates: [account], projections: [balancesV1] };
@@ -74,6 +76,26 @@ describe('a database that is away', () => {
     });
     expect(String(error)).toMatch(/127\.0\.0\.1:\d+\/kappa did not answer/);
     expect(String(error)).not.toContain(new URL(server.url).password);
+  });
+
+  it.each([
+    ['before the schema is looked at', 'to_regclass'],
+    ['in the middle of a step of the schema', 'create table'],
+    ['when a step of the schema is committed', 'commit'],
+  ])('is waited for as well when it goes %s', async (_, text) => {
+    const made = await createTestDatabase();
+    const proxy = await TcpProxy.start(made.url);
+    const logger = new HeardLogger();
+    const cut = proxy.losePieceWith(text);
+    runtime = await openKappa({ database: { url: proxy.url } }, definitions, { env: {}, inject, logger });
+    await cut;
+    expect(logger.lines.join()).toMatch(/waiting for PostgreSQL at 127\.0\.0\.1:\d+\/\w+: .* of 30 s/);
+    const { position } = await runtime.commands.execute(new OpenAccount('first', 'Ann'));
+    expect(await runtime.reader(Balances).get('first', { at: position })).toMatchObject({ owner: 'Ann' });
+    await runtime.stop();
+    runtime = null;
+    await proxy.stop();
+    await made.drop();
   });
 
   it('does not keep an application from being stopped while it waits', async () => {

@@ -243,7 +243,7 @@ describe('a policy', () => {
     });
     expect(error).toMatchObject({
       code: 'KAPPA_LOG_CHANGED',
-      message: expect.stringContaining('give the policy another name') as string,
+      message: expect.stringContaining('npx nest-kappa policies accept send-receipts') as string,
     });
   });
 

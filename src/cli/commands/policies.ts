@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { openOf } from '../../database/dead-letters/dead-letter.js';
 import { KappaError } from '../../kernel/errors.js';
+import { acceptLog, type AcceptFlags } from '../policies/accept-log.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import type { PolicyOperations, PolicyStatus } from '../../modules/policies/operations.js';
 import { count } from '../format.js';
 import type { Output } from '../output.js';
 import type { AddCommands } from '../add-commands.js';
 
-/** `policies list|status`: how far policies are, and what halted one. */
+/** `policies list|status`: how far policies are, and what halted one; `policies accept`: lets one go on that a changed log halted. */
 export const addPolicyCommands: AddCommands = (program, run) => {
   const group = program.command('policies').alias('policy').description('what turns events into commands');
 
@@ -25,6 +26,16 @@ export const addPolicyCommands: AddCommands = (program, run) => {
         out.answer({ policies }, () => policyTable(policies, out));
         return 0;
       }),
+    );
+
+  group
+    .command('accept')
+    .description('let a policy go on with a log that is not what it has read: set back, created again, or another one')
+    .argument('<names...>')
+    .option('--from <end>', 'begin or end: where it goes on in what has changed (default: end)')
+    .option('--yes', 'do not ask')
+    .action((names: readonly string[], flags: AcceptFlags, command: Command) =>
+      run(command, (context) => acceptLog(context, names, flags)),
     );
 };
 

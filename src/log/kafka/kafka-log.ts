@@ -90,6 +90,10 @@ export class KafkaLog implements EventLog {
     this.#identity = { driver: this.driver, cluster: clusterId };
   }
 
+  hurry(graceMs: number): void {
+    this.#cluster.hurry(graceMs);
+  }
+
   async stop(): Promise<void> {
     await (this.#stopping ??= this.#stop());
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isConnectionError, isTransient, sqlState } from '../../database/database-errors.js';
+import { isConnectionError, isOutage, sqlState } from '../../database/database-errors.js';
 import type { Connection, Database, Statement } from '../../database/database.js';
 import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
@@ -198,12 +198,12 @@ export class Appender {
         this.#tell(group, await this.#send(group));
         return;
       } catch (error) {
-        const passes = error instanceof UnknownOutcomeError || error instanceof RetriableError || isTransient(error);
+        const passes = error instanceof UnknownOutcomeError || error instanceof RetriableError || isOutage(error);
         if (passes) await delay(pauseMs * (0.5 + Math.random() / 2));
         else return this.#lookUpRefused(group, lost, until, error);
       }
     }
-    rejectUnknown(group, 'the database stayed away', lost.cause);
+    rejectUnknown(group, 'the database stayed away or could not write', lost.cause);
   }
 
   /** The database answers, and refuses to append again: one command's data, or what it cannot do for any. */

@@ -71,6 +71,9 @@ interface Opened {
   readonly watch: ProgressWatch;
 }
 
+/** Which part of `shutdownTimeoutMs` is given to a log that does not answer: the others stop after what waits for it. */
+const LOG_SHARE = 3;
+
 /**
  * All parts of an application, started and stopped in order; it knows no Nest.
  *
@@ -83,6 +86,8 @@ export class KappaRuntime implements ReaderSource {
   readonly #readers = new Map<string, ProjectionReader<never>>();
   readonly #stopping = new AbortController();
   #opened: Opened | null = null;
+  /** From when it is opened, before it has started. */
+  #log: EventLog | null = null;
   #starting: Promise<void> | null = null;
   #enginesRun = false;
 
@@ -192,6 +197,7 @@ export class KappaRuntime implements ReaderSource {
   async stop(): Promise<void> {
     this.leave();
     this.#stopping.abort(new KappaError('KAPPA_STOPPED', 'the application stops'));
+    this.#log?.hurry?.(this.options.shutdownTimeoutMs / LOG_SHARE);
     await this.#starting?.catch(() => undefined);
     await this.#stops.run({ limitMs: this.options.shutdownTimeoutMs });
   }
@@ -220,6 +226,7 @@ export class KappaRuntime implements ReaderSource {
     signal.throwIfAborted();
     const opened = openLog({ options, database, logger: host.logger });
     const { log, outbox } = opened;
+    this.#log = log;
     this.#stops.add('rows to relay', () => outbox.stop());
     await outbox.start();
     if (log !== outbox) {
@@ -315,10 +322,12 @@ export class KappaRuntime implements ReaderSource {
       applicationName: name,
     });
     this.#stops.add('database', () => database.stop());
-    await waitForDatabase(database, { timeoutMs: named.connectTimeoutMs, logger, signal });
     const migrator = new Migrator(database, kappaMigrations);
-    if (named.migrate === 'check') await migrator.check();
-    else await migrator.migrate();
+    await waitForDatabase(database, () => (named.migrate === 'check' ? migrator.check() : migrator.migrate()), {
+      timeoutMs: named.connectTimeoutMs,
+      logger,
+      signal,
+    });
     return database;
   }
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { whereOf } from '../../database/check-server.js';
-import { KappaError } from '../../kernel/errors.js';
+import { isConnectionError } from '../../database/database-errors.js';
+import { databaseGone } from '../../database/database.js';
+import { KappaError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
 
 export interface WaitForDatabaseOptions {
@@ -15,18 +17,20 @@ const LONGEST_PAUSE_MS = 1_000;
 const SAY_EVERY_MS = 5_000;
 
 /**
- * Connects, and waits with words while the database is away: it may be starting beside this process.
- * @throws KAPPA_DATABASE_UNREACHABLE after `timeoutMs`; at once what waiting does not mend (login, missing database, too old).
+ * Connects, prepares what is to stand there, and waits with words while the database is away: it may be starting beside this
+ * process. A connection that is lost in the middle of `prepare` is such an outage, too: it is called again, within the same bound.
+ * @throws what `prepare` throws; KAPPA_DATABASE_UNREACHABLE after `timeoutMs`; at once what waiting does not mend (login, missing database, too old).
  */
 export async function waitForDatabase(
   database: { readonly url: string; start(): Promise<void> },
+  prepare: () => Promise<unknown>,
   { timeoutMs, logger, signal }: WaitForDatabaseOptions,
 ): Promise<void> {
   const began = Date.now();
   let said = -Infinity;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal?.throwIfAborted();
-    const error = await database.start().then(
+    const error = await attempt(database, prepare).then(
       () => null,
       (reason: unknown) => reason as Error,
     );
@@ -45,6 +49,15 @@ export async function waitForDatabase(
     }
     // An abort ends the pause; what it says is thrown at the head of the loop.
     await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+  }
+}
+
+async function attempt(database: { start(): Promise<void> }, prepare: () => Promise<unknown>): Promise<void> {
+  await database.start();
+  try {
+    await prepare();
+  } catch (error) {
+    throw error instanceof UnknownOutcomeError || isConnectionError(error) ? databaseGone(error) : error;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Queryable } from '../../database/database.js';
 import type { PartitionCheckpoint, PartitionClaim, ProgressMove } from '../../database/partition-progress.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { LogIdentity, PartitionOffsets, TopicDescription } from '../../log/event-log.js';
+import type { AcceptedTopic } from './accept-log.js';
 import type { PolicyDefinition } from './policy.js';
 
 /** One line of progress: what a policy has handled of one partition. */
@@ -55,5 +56,7 @@ export interface PolicyProgress {
   owns(on: Queryable, policy: string, partition: Pick<ProgressMove, 'topic' | 'partition' | 'epoch'>): Promise<boolean>;
   /** Counts ignored refusals, in the transaction that moves over their events. */
   countRefused(on: Queryable, policy: string, refused: ReadonlyMap<PartitionKey, number>): Promise<void>;
+  /** Lets it go on elsewhere, fences whoever owns its partitions, and clears what halted it, all in one transaction. */
+  accept(policy: string, topics: readonly AcceptedTopic[], log: LogIdentity): Promise<void>;
   setError(policy: string, error: PolicyError | null): Promise<void>;
 }

@@ -1,9 +1,12 @@
 import { NO_LETTERS } from '../../database/dead-letters/dead-letter.js';
 import type { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { topicName } from '../../kernel/names.js';
+import { KappaError } from '../../kernel/errors.js';
+import { didYouMean } from '../../kernel/did-you-mean.js';
 import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
-import { PolicyOperations, type PolicyStatus } from './operations.js';
+import { movesToFit, type AcceptedMove } from './accept-log.js';
+import { PolicyOperations, type AcceptOptions, type PolicyStatus } from './operations.js';
 import type { PolicyPartition, PolicyProgress } from './policy-progress.js';
 import { policyOwner } from './policy-owner.js';
 import type { PolicyDefinition } from './policy.js';
@@ -11,7 +14,7 @@ import type { PolicyDefinition } from './policy.js';
 /** The operations on policies, over their progress and the ends of the log. */
 export class PolicyStatusReader extends PolicyOperations {
   constructor(
-    private readonly log: Pick<EventLog, 'describeTopic' | 'offsets'>,
+    private readonly log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets'>,
     private readonly progress: PolicyProgress,
     private readonly letters: Pick<DeadLetterStore, 'counts'>,
     private readonly policies: readonly PolicyDefinition[],
@@ -37,6 +40,23 @@ export class PolicyStatusReader extends PolicyOperations {
         error,
       };
     });
+  }
+
+  async accept(name: string, { at = 'end', dryRun = false }: AcceptOptions = {}): Promise<readonly AcceptedMove[]> {
+    await this.#assertKnown(name);
+    const topics = await movesToFit(name, at, this.log, this.progress);
+    if (!dryRun) await this.progress.accept(name, topics, await this.log.identity());
+    return topics.flatMap(({ moves }) => moves);
+  }
+
+  async #assertKnown(name: string): Promise<void> {
+    const known = (await this.progress.list()).map((policy) => policy.name);
+    if (known.includes(name)) return;
+    throw new KappaError(
+      'KAPPA_UNKNOWN_POLICY',
+      `there is no policy ${name}${known.length === 0 ? '' : didYouMean(name, known)}`,
+      { facts: { policy: name, policies: known }, nextStep: '`npx nest-kappa policies list` shows all.' },
+    );
   }
 
   /** Where the log ends, of the topics that it still has. */

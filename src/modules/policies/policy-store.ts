@@ -10,6 +10,7 @@ import {
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, parsePartitionKey, type PartitionKey } from '../../kernel/position.js';
 import type { LogIdentity } from '../../log/event-log.js';
+import type { AcceptedTopic } from './accept-log.js';
 import type { PolicyDefinition } from './policy.js';
 import type { KnownPolicy, NewPolicyTopic, PolicyError, PolicyPartition, PolicyProgress } from './policy-progress.js';
 
@@ -138,6 +139,25 @@ export class PolicyStore implements PolicyProgress {
     ]);
   }
 
+  async accept(policy: string, topics: readonly AcceptedTopic[], { driver, cluster }: LogIdentity): Promise<void> {
+    await this.database.transaction(async (on) => {
+      for (const { description, moves } of topics) {
+        const { name, incarnation, partitions } = description;
+        await on.query(this.#sql.acceptLines, [
+          policy,
+          name,
+          moves.map((move) => move.partition),
+          moves.map((move) => move.to),
+          incarnation,
+          driver,
+          cluster,
+        ]);
+        await on.query(this.#sql.dropLines, [policy, name, partitions]);
+      }
+      await on.query(this.#sql.acceptPolicy, [policy]);
+    });
+  }
+
   async setError(policy: string, error: PolicyError | null): Promise<void> {
     await this.database.query(this.#sql.setError, [policy, error === null ? null : JSON.stringify(error)]);
   }
@@ -165,6 +185,22 @@ function statements(schema: string) {
       from unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) as line(topic, partition, next_offset, incarnation)
       order by line.topic, line.partition
       on conflict (policy, topic, partition) do nothing`,
+
+    acceptLines: `
+      insert into ${progress.name} as p (policy, topic, partition, next_offset, topic_incarnation, log_driver, log_cluster)
+      select $1, $2, line.partition, line.next_offset, $5, $6, $7
+      from unnest($3::int[], $4::bigint[]) as line(partition, next_offset)
+      order by line.partition
+      on conflict (policy, topic, partition) do update
+      set next_offset = excluded.next_offset, owner_epoch = p.owner_epoch + 1, topic_incarnation = excluded.topic_incarnation,
+          log_driver = excluded.log_driver, log_cluster = excluded.log_cluster`,
+
+    dropLines: `delete from ${progress.name} p where p.policy = $1 and p.topic = $2 and p.partition >= $3`,
+
+    acceptPolicy: `
+      update ${schema}.policies set error = null
+      where name = $1
+        and error ->> 'code' in ('KAPPA_LOG_CHANGED', 'KAPPA_LOG_TRUNCATED', 'KAPPA_UNKNOWN_PARTITION', 'KAPPA_UNKNOWN_TOPIC')`,
 
     claim: claimStatement(progress, PROGRESS_COLUMNS),
 

@@ -1,32 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
-import { aggregate, event, projection, topic, type } from 'nest-kappa';
 import { kafka } from 'nest-kappa/kafka';
 import { startKappaTest, type MemberDescription } from 'nest-kappa/testing';
-import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { uniqueName } from '../../../src/testing/log-conformance/log-under-test.js';
+import { applicationOnKafka, Count } from '../support/counters.js';
 import { describeOnKafka } from '../../support/kafka.js';
-
-class Count {
-  constructor(readonly counterId: string) {}
-}
-
-@Entity({ name: 'counters', synchronize: false })
-class CounterRow {
-  @PrimaryColumn('text') id!: string;
-  @Column('int') value!: number;
-}
-
-/** An application with a topic of its own, and a database of its own, whose schema and first build are called as everybody's. */
-function application() {
-  const Counted = event('counter.counted', type<Record<never, never>>());
-  const counters = topic(uniqueName('counters'), { partitions: 4, events: [Counted] });
-  const counter = aggregate({ name: 'counter', topic: counters, id: 'counterId', initialState: () => ({}) })
-    .evolve({ 'counter.counted': (state) => state })
-    .decide(Count, () => [Counted({})]);
-  const Counters = projection({ name: 'counters', version: 1, from: [counters], table: CounterRow });
-  const countersV1 = Counters.on(Counted, (row, e) => ({ id: e.stream.id, value: (row?.value ?? 0) + 1 }));
-  return { definitions: { aggregates: [counter], projections: [countersV1] }, Counters, counters };
-}
 
 await describeOnKafka('two applications on one cluster', 1, (brokers) => {
   const stops: (() => Promise<void>)[] = [];
@@ -36,7 +12,7 @@ await describeOnKafka('two applications on one cluster', 1, (brokers) => {
 
   it('each read all of their own partitions, though schema and builds bear the same names', { timeout: 90_000 }, async () => {
     const started = await Promise.all(
-      [application(), application()].map(async ({ definitions, Counters, counters }) => {
+      [applicationOnKafka(), applicationOnKafka()].map(async ({ definitions, Counters, counters }) => {
         const kappa = await startKappaTest({ ...definitions, options: { log: kafka({ brokers }) } });
         stops.push(() => kappa.stop());
         return { kappa, Counters, counters };

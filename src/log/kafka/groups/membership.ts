@@ -98,7 +98,7 @@ export class Membership {
   async confirm(): Promise<void> {
     if (this.#member === '' || this.#joiningSince !== null) return;
     try {
-      await this.#heartbeat();
+      await this.cluster.waiting(() => this.#heartbeat());
     } catch (error) {
       if (passes(error) || !this.#takesUp(error)) throw error;
     }
@@ -254,7 +254,7 @@ export class Membership {
   async #sayGoodbye(): Promise<void> {
     if (this.#member === '') return;
     const request = { group: this.options.group, member: this.#member };
-    await this.#ask(leaveGroup, request, ANSWER_MS).catch(() => undefined);
+    await this.cluster.waiting(() => this.#ask(leaveGroup, request, ANSWER_MS)).catch(() => undefined);
   }
 
   #rejoinNow(): void {

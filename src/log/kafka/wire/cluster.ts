@@ -9,6 +9,7 @@ import { metadata, type ClusterMetadata, type TopicMetadata } from './api/metada
 import type { Api, BrokerAddress, ConnectionSettings } from './connection.js';
 import { Connections, type Node } from './connections.js';
 import { assertNoError, BrokerAwayError, ERROR, isError, KafkaError, passes } from './kafka-error.js';
+import { Patience } from './patience.js';
 
 export interface ClusterOptions extends ConnectionSettings {
   readonly brokers: readonly BrokerAddress[];
@@ -34,12 +35,24 @@ export class Cluster {
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #coordinators = new Map<string, number>();
   readonly #stopping = new AbortController();
+  readonly #patience = new Patience();
 
   constructor(readonly options: ClusterOptions) {
     this.#connections = new Connections(options);
   }
 
+  /** A stop is near: as soon as anything has waited for the brokers for so long, from now on, all is given up. */
+  hurry(graceMs: number): void {
+    if (!this.#stopping.signal.aborted) this.#patience.limit(graceMs, () => void this.stop());
+  }
+
+  /** What is done counts as waiting for the brokers; for what is not tried again, as that does by itself. */
+  waiting<T>(work: () => Promise<T>): Promise<T> {
+    return this.#patience.count(work);
+  }
+
   async stop(): Promise<void> {
+    this.#patience.end();
     this.#stopping.abort();
     await this.#connections.stop();
   }
@@ -54,7 +67,11 @@ export class Cluster {
   }
 
   /** Asks whoever answers first, in random order. `topics` null: all; empty: none. @throws BrokerAwayError */
-  async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+  metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+    return this.waiting(() => this.#metadata(topics));
+  }
+
+  async #metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const known = shuffled([...this.#nodes.values()]);
     const seeds = shuffled(this.options.brokers.map((address) => ({ ...address, nodeId: null })));
     let failure: BrokerAwayError | null = null;
@@ -179,7 +196,11 @@ export class Cluster {
    * Tries again what passes by itself.
    * @throws RetriableError when it has not passed within the bound; KAPPA_LOG_STOPPED; else what `attempt` throws.
    */
-  async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+  retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    return this.waiting(() => this.#retry(what, attempt));
+  }
+
+  async #retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const until = performance.now() + this.options.retryMs;
     const backoff = new Backoff({ firstMs: 20, mostMs: 500 });
     const settling = new Backoff({ firstMs: 2, mostMs: 10 });

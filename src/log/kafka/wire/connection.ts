@@ -54,11 +54,12 @@ export class Connection {
     this.gone = new Promise((resolve) => (this.#isGone = resolve));
   }
 
-  /** @throws BrokerAwayError; KAPPA_KAFKA_TOO_OLD; KAPPA_KAFKA_LOGIN */
+  /** An abort gives it up. @throws BrokerAwayError; KAPPA_KAFKA_TOO_OLD; KAPPA_KAFKA_LOGIN */
   static async open(
     { host, port }: BrokerAddress,
     settings: ConnectionSettings,
     apis: readonly Api<never, unknown>[],
+    signal: AbortSignal,
   ): Promise<Connection> {
     const broker = `${host}:${port}`;
     const raw = kafkajs().connection({
@@ -75,6 +76,8 @@ export class Connection {
     });
     checkPendingOnlyWhenPending(raw.requestQueue);
     const connection = new Connection(raw, settings, broker);
+    const giveUp = () => connection.close();
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
       await connection.#within(settings.connectTimeoutMs, raw.connect());
       // kafkajs looks at the end of a stream and at errors; a socket that is gone without either leaves its requests waiting.
@@ -93,6 +96,8 @@ export class Connection {
     } catch (error) {
       connection.close();
       throw openError(error, broker, settings);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
   }
 
@@ -144,7 +149,9 @@ export class Connection {
     for (const { reject } of this.#under.splice(0)) reject(error);
     this.raw.requestQueue.rejectAll(error);
     void this.raw.disconnect().catch(() => undefined);
-    this.raw.socket?.destroy();
+    // kafkajs ends its timer of a connection that does not open yet only with an error.
+    if (this.raw.socket?.connecting) this.raw.socket.destroy(error);
+    else this.raw.socket?.destroy();
   }
 
   /** Rejects when the answer does not come in time, or the connection is closed meanwhile. */

@@ -13,13 +13,13 @@ export class Connections {
   readonly #open = new Map<string, Promise<Connection>>();
   /** All whose sockets may still be there. */
   readonly #live = new Set<Promise<unknown>>();
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(private readonly settings: ConnectionSettings) {}
 
   /** @throws BrokerAwayError, KAPPA_LOG_STOPPED */
   async to(node: Node, role: string): Promise<Connection> {
-    if (this.#stopped) throw logStopped();
+    if (this.#stopping.signal.aborted) throw logStopped();
     const key = `${role}@${node.host}:${node.port}`;
     const known = this.#open.get(key);
     if (known) {
@@ -28,13 +28,13 @@ export class Connections {
       if (this.#open.get(key) === known) this.#open.delete(key);
       return this.to(node, role);
     }
-    const opening = Connection.open(node, this.settings, APIS);
+    const opening = Connection.open(node, this.settings, APIS, this.#stopping.signal);
     this.#open.set(key, opening);
     try {
       const connection = await opening;
       const gone: Promise<unknown> = connection.gone.finally(() => this.#live.delete(gone));
       this.#live.add(gone);
-      if (this.#stopped || this.#open.get(key) !== opening) {
+      if (this.#stopping.signal.aborted || this.#open.get(key) !== opening) {
         connection.close();
         throw logStopped();
       }
@@ -55,7 +55,7 @@ export class Connections {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     const opened = [...this.#open.values()];
     this.#open.clear();
     await Promise.all(opened.map((opening) => opening.then((connection) => connection.close()).catch(() => undefined)));

@@ -14,11 +14,12 @@ export async function checkPolicyLog(
   log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets'>,
 ): Promise<void> {
   const lines = await progress.partitions(definition.name);
+  const accept = `npx nest-kappa policies accept ${definition.name}`;
   const owner = {
     label,
     facts: { policy: definition.name },
-    whenChanged: 'Use the log it has read so far, or give the policy another name: under that it starts anew, at startAt.',
-    whenTruncated: 'Restore the log, or give the policy another name: under that it starts anew, at startAt.',
+    whenChanged: `Use the log it has read so far, or let it go on with this one: ${accept}.`,
+    whenTruncated: `Restore the log, or let it go on with what is left: ${accept}.`,
   };
   // Lines of topics that it read once stay; it may read them again.
   await checkCheckpoints(

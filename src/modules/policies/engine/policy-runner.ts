@@ -202,6 +202,8 @@ export class PolicyRunner {
 
   /** Drops what was read, looks which partitions are still assigned, claims those and goes on from what is committed. */
   async #recover(member: GroupMember, signal: AbortSignal): Promise<void> {
+    // Reading may fail, or wait for ever, because the log was set back.
+    await checkPolicyLog(this.context.plan, this.context.progress, this.context.log);
     await member.poll({ maxRecords: 1, maxWaitMs: 0, signal });
     const claims = await this.context.progress.claim(this.name, member.assignment);
     this.#drop(this.#owned.keys);
