@@ -91,6 +91,23 @@ it('says so when the outcome cannot be found out, and the same key finds it out 
   expect((await side.sums())['/counter/unknown']).toBe(0);
 });
 
+it('is never called retriable once the command has taken effect, though its result cannot be read', async () => {
+  const commands = await side.executor({ url: proxy.url });
+  await commands.execute(new Add('unread', 5));
+  const lost = proxy.loseAnswerTo('kappa append one');
+  const pending = commands.execute(new Take('unread', 5)).catch((error: unknown) => error);
+  await lost;
+  // The append is sent again and known; what it wrote is read, and that is what fails.
+  await proxy.loseAnswerTo('kappa read versions');
+  const error = await pending;
+  expect(error).toBeInstanceOf(UnknownOutcomeError);
+  const { facts } = error as UnknownOutcomeError;
+  expect(await commands.execute(new Take('unread', 5), { idempotencyKey: String(facts['commandId']) })).toMatchObject({
+    version: 2,
+    events: [{ data: { n: -5 } }],
+  });
+});
+
 it('is retriable when nothing was sent, and goes on by itself when the database is back', async () => {
   const commands = await side.executor({ url: proxy.url });
   await commands.execute(new Add('back', 1));

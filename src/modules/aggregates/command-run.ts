@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Codec } from '../../kernel/codec.js';
-import { KappaError, WrongExpectedVersionError } from '../../kernel/errors.js';
+import { KappaError, RetriableError, UnknownOutcomeError, WrongExpectedVersionError } from '../../kernel/errors.js';
 import type { CommandHandler, Inject } from './aggregate.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
 import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
@@ -227,13 +227,22 @@ export class CommandRun {
     return { version, position: { [address.partitionKey]: nextOffset }, events };
   }
 
-  /** The first result again, its events read anew. */
+  /**
+   * The first result again, its events read anew.
+   * @throws UnknownOutcomeError when they cannot be read now: `RetriableError` would say that nothing happened
+   */
   async #repeated(earlier: Repeat): Promise<CommandResult> {
     const { model, address } = this.target;
-    if (earlier.outcome === 'reused') throw idReused(this.target, this.#identity.commandId);
+    const { commandId } = this.#identity;
+    if (earlier.outcome === 'reused') throw idReused(this.target, commandId);
     this.parts.cache.drop(address.stream);
-    const events = await this.parts.loader.events(this.place.reads, model, address, earlier.firstVersion, earlier.lastVersion);
-    return { version: earlier.lastVersion, position: { [address.partitionKey]: earlier.nextOffset }, events };
+    const { firstVersion, lastVersion, nextOffset } = earlier;
+    try {
+      const events = await this.parts.loader.events(this.place.reads, model, address, firstVersion, lastVersion);
+      return { version: lastVersion, position: { [address.partitionKey]: nextOffset }, events };
+    } catch (error) {
+      throw error instanceof RetriableError ? tookEffect(address.stream, commandId, error) : error;
+    }
   }
 }
 
@@ -250,6 +259,17 @@ function valueTaken({ address, handler }: RunTarget, { name, value }: UniqueClai
     facts: { name, value, stream: address.stream, command: handler.commandName },
     nextStep: 'Give another value.',
   });
+}
+
+function tookEffect(stream: string, commandId: string, cause: RetriableError): UnknownOutcomeError {
+  return new UnknownOutcomeError(
+    `${commandId} has taken effect on ${stream}, and its result cannot be read: ${cause.message}`,
+    {
+      facts: { stream, commandId },
+      nextStep: 'Execute the command again with this id as its idempotencyKey: its first result is the answer.',
+      cause,
+    },
+  );
 }
 
 function idReused({ address, handler }: RunTarget, commandId: string): KappaError {
