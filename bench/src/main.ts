@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { append } from './append/append.js';
 import type { Bench, BenchSettings } from './bench.js';
 import { foreignSnapshot } from './foreign-snapshot.js';
 import { idle } from './idle/idle.js';
@@ -9,7 +10,7 @@ import { rebuild } from './rebuild.js';
 import { printResult, type BenchReport } from './result.js';
 
 /** What can be asked for by name. */
-const BENCHES: Readonly<Record<string, Bench>> = { rebuild, snapshot: foreignSnapshot, latency, idle };
+const BENCHES: Readonly<Record<string, Bench>> = { append, rebuild, snapshot: foreignSnapshot, latency, idle };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')}|all [--log postgres|kafka] [--quick] [--rounds N] [--json FILE]`;
 
