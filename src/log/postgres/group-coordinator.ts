@@ -83,7 +83,13 @@ export class GroupCoordinator {
 
   async takeSeat(request: SeatRequest): Promise<GroupSeat> {
     const seat = new Seat(request, this);
-    await this.change(seat, TAKE_SEAT, this.#seatValues(seat), () => this.#seats.add(seat));
+    try {
+      await this.change(seat, TAKE_SEAT, this.#seatValues(seat), () => this.#seats.add(seat));
+    } catch (error) {
+      // It may stand in the table: who asked has no seat, so nobody may renew it.
+      this.#seats.delete(seat);
+      throw error;
+    }
     this.#beatLater();
     return seat;
   }

@@ -77,6 +77,16 @@ describe('a database that is away', () => {
 });
 
 describe('a member that is cut off', () => {
+  it('while it joins leaves no seat behind that its process keeps alive', async () => {
+    // Its process looks after its seats as long as it has one.
+    await joinRecording(client.log, 'another', [topic]);
+    const lost = client.proxy.loseAnswerTo('kappa_group_states');
+    await expect(joinRecording(client.log, 'g', [topic])).rejects.toBeInstanceOf(RetriableError);
+    await lost;
+    const other = await joinRecording((await test.client(QUICK)).log, 'g', [topic]);
+    await pollUntil([other.member], () => other.member.assignment.length === 2);
+  });
+
   it('learns at its next poll that its partitions are lost, and takes its share again', async () => {
     const cut = await joinRecording(client.log, 'g', [topic]);
     const other = await joinRecording((await test.client(QUICK)).log, 'g', [topic]);
