@@ -26,7 +26,14 @@ await describeOnKafka('two applications on one cluster', 1, (brokers) => {
       let members: readonly MemberDescription[] = [];
       while (!members.some(({ partitions }) => partitions.length > 0)) members = await membersOf(counters.name);
     }
-    // Both have joined. Where they had joined one group, each would hold half of the other's partitions from now on.
+    // Both have joined. Builds and schemas are called the same; in one group each would hold half of the other's partitions.
+    const groups = (await started[0]?.kappa.log.groups.list()) ?? [];
+    const read = started.map(({ counters }) =>
+      groups.filter(({ members }) => members.some(({ topics }) => topics.some((one) => one === counters.name))),
+    );
+    const names = read.flat().map(({ group }) => group);
+    expect(names.map((name) => name.replace(/-[0-9a-f]{8}\./, '.'))).toEqual(['kappa.build-1', 'kappa.build-1']);
+    expect(new Set(names).size).toBe(2);
     for (const { counters } of started)
       expect((await membersOf(counters.name)).flatMap(({ partitions }) => partitions)).toHaveLength(counters.partitions);
     const ids = Array.from({ length: 20 }, (_, n) => `c${n}`);
