@@ -2,18 +2,26 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { proveCommand } from './prove/prove-command.js';
 import { run, type RunResult } from './run/run.js';
 import { DRIVERS, type Driver } from './servers/servers.js';
 import { hasFailed, summarize } from './summary.js';
 
-const USAGE = `npm run faults -- [--runs N] [--seed S] [--driver ${DRIVERS.join('|')}] [--json] [--keep]`;
+const USAGE = `npm run faults -- [--runs N] [--seed S] [--driver ${DRIVERS.join('|')}] [--json] [--keep]
+       npm run faults -- --prove [--guard NAME]... [--json]`;
 
 interface Settings {
+  readonly prove: null;
   readonly runs: number;
   readonly seed: number;
   readonly driver: Driver;
   readonly json: boolean;
   readonly keep: boolean;
+}
+
+interface ProveSettings {
+  readonly prove: readonly string[];
+  readonly json: boolean;
 }
 
 /** Problems shown of a run; all are in its folder. */
@@ -25,6 +33,8 @@ async function main(): Promise<number> {
     console.error(`usage: ${USAGE}`);
     return 2;
   }
+  if (settings.prove) return proveCommand({ guards: settings.prove, json: settings.json });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const { runs, seed, driver, json, keep } = settings;
   const results: RunResult[] = [];
   for (let each = seed; each < seed + runs; each += 1) {
@@ -59,29 +69,34 @@ function tell(driver: Driver, result: RunResult, folder: string): void {
   console.log(`  logs, journals, schedule and evidence: ${folder}`);
 }
 
-function settingsFrom(args: string[]): Settings | null {
+function settingsFrom(args: string[]): Settings | ProveSettings | null {
   try {
     const { values } = parseArgs({
       args,
       options: {
-        runs: { type: 'string', default: '1' },
-        seed: { type: 'string', default: String(Math.floor(Date.now() / 1_000) % 1_000_000) },
-        driver: { type: 'string', default: 'postgres' },
+        runs: { type: 'string' },
+        seed: { type: 'string' },
+        driver: { type: 'string' },
         json: { type: 'boolean', default: false },
-        keep: { type: 'boolean', default: false },
+        keep: { type: 'boolean' },
+        prove: { type: 'boolean', default: false },
+        guard: { type: 'string', multiple: true },
       },
     });
-    const runs = Number(values.runs);
-    const seed = Number(values.seed);
-    const driver = DRIVERS.find((name) => name === values.driver);
+    if (values.prove) {
+      if ([values.runs, values.seed, values.driver, values.keep].some((value) => value !== undefined)) return null;
+      return { prove: (values.guard ?? []).flatMap((names) => names.split(',')), json: values.json };
+    }
+    if (values.guard) return null;
+    const runs = Number(values.runs ?? 1);
+    const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000);
+    const driver = DRIVERS.find((name) => name === (values.driver ?? 'postgres'));
     if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(seed) || seed < 0 || !driver) return null;
-    return { runs, seed, driver, json: values.json, keep: values.keep };
+    return { prove: null, runs, seed, driver, json: values.json, keep: values.keep ?? false };
   } catch {
     return null;
   }
 }
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 main().then(
   (code) => {

@@ -198,6 +198,37 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
     );
 
     it(
+      'keeps a partition with its owner until that has finished with it, however long it takes',
+      withLog(factory, async (log, under) => {
+        const topic = await newTopic(log, 2);
+        const group = uniqueName('g');
+        const progress = { told: false, finished: false };
+        const assigned = () => Promise.resolve({});
+        const revoked = async (): Promise<void> => {
+          progress.told = true;
+          while (!progress.finished) await new Promise((resolve) => setImmediate(resolve));
+        };
+        const one = await log.join({ group, topics: [topic], assigned, revoked });
+        await pollUntil([one], () => one.assignment.length === 2);
+        const two = await (await under.open()).join({ group, topics: [topic], assigned, revoked: () => Promise.resolve() });
+        const polling = (async () => {
+          while (!progress.finished) await one.poll({ maxWaitMs: 50 });
+        })();
+        try {
+          while (!progress.told) await two.poll({ maxWaitMs: 20 });
+          for (let turn = 0; turn < 5; turn++) {
+            await two.poll({ maxWaitMs: 20 });
+            assert.deepEqual(two.assignment, [], 'its owner has not finished yet');
+          }
+        } finally {
+          progress.finished = true;
+          await polling;
+        }
+        await pollUntil([one, two], () => one.assignment.length === 1 && two.assignment.length === 1);
+      }),
+    );
+
+    it(
       'takes back what a leaving member had, after it was told',
       withLog(factory, async (log, under) => {
         const topic = await newTopic(log, 2);

@@ -1,0 +1,235 @@
+import type { Guard, GuardSet } from '../guard.js';
+
+const PROGRESS = 'src/database/partition-progress.ts';
+const VERDICT = 'bool_or(next_offset <> from_offset or owner_epoch <> epoch)';
+const MOVED = 'and p.owner_epoch = given.epoch and p.next_offset = given.from_offset';
+const store = (name: string) => ({ file: 'test/projections/build-store.test.ts', name });
+const swap = (name: string) => ({ file: 'test/projections/swap.test.ts', name });
+const letters = (name: string) => ({ file: 'test/projections/engines/dead-letters.test.ts', name });
+const ADVANCES = store('advances by offset and epoch, all partitions or none');
+
+export const projectionGuards: readonly Guard[] = [
+  {
+    guard: 'epoch compare-and-set',
+    driver: 'postgres',
+    patches: [
+      { file: PROGRESS, find: VERDICT, replace: 'bool_or(next_offset <> from_offset)' },
+      { file: PROGRESS, find: MOVED, replace: 'and p.next_offset = given.from_offset' },
+    ],
+    caughtBy: { tests: [ADVANCES] },
+  },
+  {
+    guard: 'offset compare-and-set',
+    driver: 'postgres',
+    patches: [
+      { file: PROGRESS, find: VERDICT, replace: 'bool_or(owner_epoch <> epoch)' },
+      { file: PROGRESS, find: MOVED, replace: 'and p.owner_epoch = given.epoch' },
+    ],
+    caughtBy: { tests: [ADVANCES] },
+  },
+  {
+    guard: 'row locks of shared rows',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/fold-batch.ts',
+        find: 'else if (plan.shared) await lockRows(connection, build.id, rows.touched);',
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      tests: [
+        {
+          file: 'test/projections/engines/equal-clean-fold.test.ts',
+          name: 'with two processes on rows that all partitions share, live and caught up',
+        },
+      ],
+    },
+  },
+  {
+    guard: 'claim of a given-up build refused',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/build-statements.ts',
+        find: "where: `b.id = p.build_id and b.state in ('building', 'catching-up', 'ready', 'live', 'standby')`",
+        replace: 'where: `b.id = p.build_id`',
+      },
+      {
+        file: 'src/modules/projections/build-store.ts',
+        find: "const ended = !CLAIMABLE.includes((await this.get(build))?.state ?? 'dropped');",
+        replace: 'const ended = false;',
+      },
+    ],
+    caughtBy: { tests: [store('fences whoever still works on a build that was given up, and lets nobody claim it')] },
+  },
+  {
+    guard: 'epochs raised where a build is given up',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/build-statements.ts',
+        find: 'where $6 and p.build_id = moved.id',
+        replace: 'where $6 and p.build_id = moved.id and false',
+      },
+    ],
+    caughtBy: { tests: [store('fences whoever still works on a build that was given up, and lets nobody claim it')] },
+  },
+  {
+    guard: 'states of builds move along their table',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/build-statements.ts',
+        find: 'where id = $1 and state = any($3::text[]) for update',
+        replace: 'where id = $1 and $3::text[] is not null for update',
+      },
+    ],
+    caughtBy: { tests: [store('moves states along the table only, and says what stands in the way')] },
+  },
+  {
+    guard: 'claim anew after a lost answer',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/live-runner.ts',
+        find: '      this.#claimAnew = true;\n      if (signal.aborted || this.#isFinal(error)',
+        replace: '      if (signal.aborted || this.#isFinal(error)',
+      },
+    ],
+    caughtBy: {
+      tests: [
+        {
+          file: 'test/projections/engines/outages.test.ts',
+          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
+        },
+      ],
+    },
+  },
+  {
+    guard: 'seek on mismatch after claiming again',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/live-runner.ts',
+        find: 'for (const { topic, partition, nextOffset } of claims) member.seek(topicName(topic), partition, offset(nextOffset));',
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      tests: [
+        {
+          file: 'test/projections/engines/owners.test.ts',
+          name: 'the rightful owner that loses its epochs to a late claim claims again and goes on',
+        },
+      ],
+    },
+  },
+  {
+    guard: 'letters in memory changed after COMMIT',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/fold-batch.ts',
+        find: "if (advanced === 'advanced') open = await letters.write(on, sorting);",
+        replace: "if (advanced === 'advanced') letters.committed(sorting, (open = await letters.write(on, sorting)));",
+      },
+    ],
+    caughtBy: {
+      tests: [letters('is a letter also where the transaction that set it aside was rolled back for another event')],
+    },
+  },
+  {
+    guard: 'letters ordered behind their key',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/database/dead-letters/parked-keys.ts',
+        find: 'if (!verdict && !this.#isParked(partition, record.key)) return',
+        replace: 'if (!verdict) return',
+      },
+    ],
+    caughtBy: { tests: [letters('is set aside with those of its key behind it, while its neighbours go on')] },
+  },
+  {
+    guard: 'letters settled by the owner alone',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/build-statements.ts',
+        find: "when p.owner_epoch <> $4 or p.next_offset <> $5 then 'fenced'",
+        replace: "when ($4::bigint is null) or ($5::bigint is null) then 'fenced'",
+      },
+    ],
+    caughtBy: { tests: [letters('of a former owner is not settled by it: a retry under a fenced epoch changes nothing')] },
+  },
+  {
+    guard: 'log identity check',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/log/check-checkpoints.ts',
+        find: 'if (line.log.driver !== driver || line.log.cluster !== cluster) {',
+        replace: 'if (driver === cluster) {',
+      },
+      {
+        file: 'src/log/check-checkpoints.ts',
+        find: 'lines.find((line) => line.log.incarnation !== described.incarnation)',
+        replace: "lines.find((line) => line.log.incarnation === '')",
+      },
+    ],
+    caughtBy: { tests: [store('refuses checkpoints of another log, and those that the log does not hold')] },
+  },
+  {
+    guard: 'truncated log check',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/log/check-checkpoints.ts',
+        find: 'if (nextOffset < bounds.begin) {',
+        replace: 'if (nextOffset < -1) {',
+      },
+    ],
+    caughtBy: { tests: [store('refuses checkpoints of another log, and those that the log does not hold')] },
+  },
+  {
+    guard: 'swap precondition',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/swap/swap-transaction.ts',
+        find: 'if (options.stale !== true) refuseBehind(flips, progress);',
+        replace: '',
+      },
+    ],
+    caughtBy: { tests: [swap('is refused with the distance when the new build is behind on any partition, unless stale')] },
+  },
+  {
+    guard: 'swap locks progress before it looks',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/hold-builds.ts',
+        find: 'order by p.build_id, p.topic, p.partition for update`',
+        replace: 'order by p.build_id, p.topic, p.partition`',
+      },
+    ],
+    caughtBy: { tests: [swap('waits for a commit of the old runner that is under way, and sees what it committed')] },
+  },
+];
+
+export const projectionSets: readonly GuardSet[] = [
+  {
+    set: 'nothing is folded twice after a lost answer',
+    driver: 'postgres',
+    members: ['claim anew after a lost answer', 'offset compare-and-set'],
+    caughtBy: {
+      tests: [
+        {
+          file: 'test/projections/engines/outages.test.ts',
+          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
+        },
+      ],
+    },
+  },
+];
