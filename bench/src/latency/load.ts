@@ -25,7 +25,6 @@ export interface Side {
   /** `(id, n, last, sum)`: how many events of the thing, the last one's number, the sum of their numbers. */
   readonly table: string;
   append(thing: string, seq: number, text: string): Promise<unknown>;
-  stop(): Promise<void>;
 }
 
 /** At 2,000 events a second a thing has one every half second: its row tells of each. */

@@ -30,7 +30,6 @@ playPart(async (part: LatencyPart) => {
       {
         table: 'public.things',
         append: (id, seq, text) => commands.execute(new Count(id, seq, text)),
-        stop: () => app.close(),
       },
       part,
     );
