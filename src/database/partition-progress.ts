@@ -57,6 +57,18 @@ export function claimStatement(
     returning ${columns}`;
 }
 
+/** What a batch writes in the statement that moves its progress: either both happen, or neither. */
+export interface Writes {
+  /** Each is carried out where {@link ADVANCED}. Their parameters are numbered from {@link FIRST_WRITTEN} on. */
+  readonly statements: readonly string[];
+  readonly values: readonly unknown[];
+}
+
+/** A condition on {@link Writes}: all lines move. */
+export const ADVANCED = `(select outcome from verdict) = 'advanced'`;
+/** The number of the first parameter that is not the move's own. */
+export const FIRST_WRITTEN = 7;
+
 /**
  * The compare-and-set of offset and epoch, all lines or none: answers `outcome` and how many lines `moved`; where that is not
  * all, somebody else owns one. Parameters: owner, topics, partitions, epochs, from, to. `held` is a condition on a locked line
@@ -64,7 +76,26 @@ export function claimStatement(
  *
  * Lines are locked in one order by all; what is compared is what stands there once the lock is held.
  */
-export function advanceStatement({ name, owner }: ProgressTable, held: string | null = null): string {
+export function advanceStatement(table: ProgressTable, held: string | null = null): string {
+  return `${moving(table, held)}
+    select outcome, (select count(*) from moved) as moved from verdict`;
+}
+
+/**
+ * The same with what else is written, so that a batch is one round trip and needs no transaction around it. What is not all of
+ * the lines would be an error here, for there is nobody to roll back.
+ */
+export function advanceAndWrite(table: ProgressTable, held: string | null, statements: Writes['statements']): string {
+  const written = statements.map((statement, at) => `, written_${at} as (${statement})`).join('');
+  return `${moving(table, held)}${written}
+    select case
+      when outcome <> 'advanced' or (select count(*) from moved) = cardinality($2::text[]) then outcome
+      else (outcome || ' in part')::int::text
+    end as outcome
+    from verdict`;
+}
+
+function moving({ name, owner }: ProgressTable, held: string | null): string {
   return `
     with given as (
       select * from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[]) as line(topic, partition, epoch, from_offset, to_offset)
@@ -89,6 +120,5 @@ export function advanceStatement({ name, owner }: ProgressTable, held: string | 
       where verdict.outcome = 'advanced' and p.${owner} = $1 and p.topic = given.topic and p.partition = given.partition
         and p.owner_epoch = given.epoch and p.next_offset = given.from_offset
       returning 1
-    )
-    select outcome, (select count(*) from moved) as moved from verdict`;
+    )`;
 }

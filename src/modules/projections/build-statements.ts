@@ -1,7 +1,10 @@
-import { advanceStatement, claimStatement, type ProgressTable } from '../../database/partition-progress.js';
+import { advanceAndWrite, advanceStatement, claimStatement, type ProgressTable } from '../../database/partition-progress.js';
 import { BUILD_COLUMNS, PROGRESS_COLUMNS } from './build-row.js';
 
 export type BuildStatements = ReturnType<typeof buildStatements>;
+
+/** Lines that a comparison or a swap holds where they are. */
+const HELD = 'to_offset > hold_at and hold_until > clock_timestamp()';
 
 /** The statements of the build store; `schema` is quoted. */
 export function buildStatements(schema: string) {
@@ -94,7 +97,9 @@ export function buildStatements(schema: string) {
       where: `b.id = p.build_id and b.state in ('building', 'catching-up', 'ready', 'live', 'standby')`,
     }),
 
-    advance: advanceStatement(progress, 'to_offset > hold_at and hold_until > clock_timestamp()'),
+    advance: advanceStatement(progress, HELD),
+
+    advanceAndWrite: (statements: readonly string[]) => advanceAndWrite(progress, HELD, statements),
 
     stands: `
       select case

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Connection, Queryable } from '../../database/database.js';
+import { ADVANCED, FIRST_WRITTEN, type Writes } from '../../database/partition-progress.js';
 import { qualified, quoteIdentifier } from '../../database/identifiers.js';
 import type { Row, RowKey } from './projection.js';
 import { createRowCodec } from './row-codec.js';
@@ -57,7 +58,9 @@ class PostgresBuildTable implements BuildTable {
         `create index ${quoteIdentifier(name)} on ${this.qualifiedName} (${index.columns.map(quoteIdentifier).join(', ')})${where}`,
       );
     }
-    await connection.query(`analyze ${this.qualifiedName}`);
+    // An empty table that was analysed counts as small for good: plans of it that are kept would scan it when it has grown.
+    const { rows } = await connection.query(`select 1 from ${this.qualifiedName} limit 1`);
+    if (rows.length > 0) await connection.query(`analyze ${this.qualifiedName}`);
   }
 
   async drop(connection: Queryable): Promise<void> {
@@ -96,18 +99,20 @@ class PostgresBuildTable implements BuildTable {
 
   async upsert(connection: Queryable, rows: readonly Row[]): Promise<void> {
     if (rows.length === 0) return;
-    await connection.query(
-      this.#sql.upsert,
-      columnsAsArrays(
-        rows.map((row) => this.codec.encode(row)),
-        this.codec.table.columns.length,
-      ),
-    );
+    await connection.query(this.#sql.upsert(1), this.#columnArrays(rows));
   }
 
   async remove(connection: Queryable, keys: readonly RowKey[]): Promise<void> {
     if (keys.length === 0) return;
-    await connection.query(this.#sql.remove, this.#keyArrays(keys));
+    await connection.query(this.#sql.remove(1), this.#keyArrays(keys));
+  }
+
+  writes(rows: readonly Row[], gone: readonly RowKey[]): Writes {
+    const values = rows.length > 0 ? this.#columnArrays(rows) : [];
+    const statements = rows.length > 0 ? [this.#sql.upsert(FIRST_WRITTEN, ADVANCED)] : [];
+    if (gone.length === 0) return { statements, values };
+    const remove = this.#sql.remove(FIRST_WRITTEN + values.length, ADVANCED);
+    return { statements: [...statements, remove], values: [...values, ...this.#keyArrays(gone)] };
   }
 
   async readKeys(connection: Queryable, keys: readonly RowKey[]): Promise<Map<string, Row>> {
@@ -122,6 +127,13 @@ class PostgresBuildTable implements BuildTable {
     return found;
   }
 
+  #columnArrays(rows: readonly Row[]): string[] {
+    return columnsAsArrays(
+      rows.map((row) => this.codec.encode(row)),
+      this.codec.table.columns.length,
+    );
+  }
+
   #keyArrays(keys: readonly RowKey[]): string[] {
     return columnsAsArrays(
       keys.map((key) => this.codec.keyTexts(key)),
@@ -134,8 +146,9 @@ interface TableStatements {
   readonly create: string;
   readonly createKey: string;
   readonly copy: string;
-  readonly upsert: string;
-  readonly remove: string;
+  /** Its parameters are numbered from `first` on. */
+  upsert(first: number, onlyWhere?: string): string;
+  remove(first: number, onlyWhere?: string): string;
   readonly readKeys: string;
 }
 
@@ -145,8 +158,8 @@ function tableStatements(table: string, { columns, key }: TableDefinition): Tabl
   const rest = columns.filter((column) => !column.isKey);
   const names = (of: readonly ColumnDefinition[]): string => of.map((column) => quoteIdentifier(column.name)).join(', ');
   // One text[] a column, whatever its type: an array of arrays would be flattened by unnest.
-  const given = (of: readonly ColumnDefinition[]): string =>
-    `unnest(${of.map((_, at) => `$${at + 1}::text[]`).join(', ')}) as given(${of.map((_, at) => `c${at}`).join(', ')})`;
+  const given = (of: readonly ColumnDefinition[], first = 1): string =>
+    `unnest(${of.map((_, at) => `$${at + first}::text[]`).join(', ')}) as given(${of.map((_, at) => `c${at}`).join(', ')})`;
   const typed = (of: readonly ColumnDefinition[]): string => of.map((column, at) => `given.c${at}::${column.type}`).join(', ');
   const matches = keys.map((column, at) => `t.${quoteIdentifier(column.name)} = given.c${at}::${column.type}`).join(' and ');
   const replace =
@@ -157,8 +170,10 @@ function tableStatements(table: string, { columns, key }: TableDefinition): Tabl
     create: `create table ${table} (\n  ${columns.map(columnSql).join(',\n  ')}\n) with (fillfactor = ${FILLFACTOR})`,
     createKey: `alter table ${table} add primary key (${names(keys)})`,
     copy: `copy ${table} (${names(columns)}) from stdin`,
-    upsert: `insert into ${table} (${names(columns)}) select ${typed(columns)} from ${given(columns)} on conflict (${names(keys)}) do ${replace}`,
-    remove: `delete from ${table} t using ${given(keys)} where ${matches}`,
+    upsert: (first, onlyWhere = 'true') =>
+      `insert into ${table} (${names(columns)}) select ${typed(columns)} from ${given(columns, first)} where ${onlyWhere} on conflict (${names(keys)}) do ${replace}`,
+    remove: (first, onlyWhere = 'true') =>
+      `delete from ${table} t using ${given(keys, first)} where ${matches} and ${onlyWhere}`,
     readKeys: `select ${columns.map((column, at) => `t.${quoteIdentifier(column.name)}::text as c${at}`).join(', ')} from ${given(keys)} join ${table} t on ${matches}`,
   };
 }

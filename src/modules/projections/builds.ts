@@ -1,5 +1,5 @@
 import type { Queryable } from '../../database/database.js';
-import type { ProgressMove } from '../../database/partition-progress.js';
+import type { ProgressMove, Writes } from '../../database/partition-progress.js';
 import type { LogIdentity, TopicDescription } from '../../log/event-log.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AdvanceOutcome, Build, BuildError, BuildShape, BuildState, Claim, PartitionProgress } from './build.js';
@@ -57,6 +57,8 @@ export interface Builds {
    * Lines are locked in (topic, partition) order.
    */
   advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
+  /** The same in one statement with what the batch writes; a transaction of its own. Nothing is written unless it advanced. */
+  advanceAndWrite(build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome>;
 
   /**
    * Whether the owner of a partition still is its owner, at the offset it believes; first statement of a transaction that moves

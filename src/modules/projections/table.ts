@@ -1,4 +1,5 @@
 import type { Connection, Queryable } from '../../database/database.js';
+import type { Writes } from '../../database/partition-progress.js';
 import type { Row, RowKey } from './projection.js';
 
 /** How a column's value looks in TypeScript; chosen from the entity's declared property type and the SQL type. */
@@ -62,7 +63,7 @@ export interface BuildTable {
   create(connection: Queryable): Promise<void>;
   /** Adds the primary key when it is not there yet. */
   createKey(connection: Queryable): Promise<void>;
-  /** Adds what other indexes the entity declares and are not there yet, and analyses the table. */
+  /** Adds what other indexes the entity declares and are not there yet, and analyses the table unless it is empty. */
   createIndexes(connection: Queryable): Promise<void>;
   drop(connection: Queryable): Promise<void>;
   /** Bulk insert by COPY of rows whose keys are known not to be there. Returns bytes sent. */
@@ -71,6 +72,8 @@ export interface BuildTable {
   upsert(connection: Queryable, rows: readonly Row[]): Promise<void>;
   /** One statement for all. */
   remove(connection: Queryable, keys: readonly RowKey[]): Promise<void>;
+  /** What `upsert` and `remove` do, to be done in the statement that moves the progress. */
+  writes(rows: readonly Row[], gone: readonly RowKey[]): Writes;
   /** The rows of these keys, by key text; one statement. */
   readKeys(connection: Queryable, keys: readonly RowKey[]): Promise<Map<string, Row>>;
 }

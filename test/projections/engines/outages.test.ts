@@ -58,6 +58,22 @@ describe('an outage', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
 
+  it.each(['answer', 'statement'])(
+    'at the one statement of a batch of owned rows loses and doubles nothing: its %s is lost',
+    async (what) => {
+      const work = await house.newBuild(accountsV1);
+      await house.rebuild({ works: [work] });
+      far.follow(far.work(work.build, accountsV1));
+      for (let round = 0; round < 5; round++) {
+        const lost = what === 'answer' ? proxy.loseAnswerTo('written_0') : proxy.losePieceWith('written_0');
+        await house.append(history(100, { seed: 60 + round }));
+        await lost;
+        await house.reached(work, await house.append(history(10, { seed: 70 + round })));
+      }
+      expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+    },
+  );
+
   it('of the database in the middle of a rebuild stops nothing: it goes on from its checkpoint', async () => {
     await house.append(history(4_000, { seed: 2 }));
     const works = await Promise.all([accountsV1, flowsV1].map((definition) => house.newBuild(definition)));

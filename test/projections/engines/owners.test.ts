@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHouse, type House } from './house.js';
 import { history } from './happenings.js';
-import { accountsV1, kindsV1, PARTITIONS } from './ledger.js';
+import { Accounts, accountsV1, kindsV1, Opened, PARTITIONS } from './ledger.js';
 import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
 
@@ -32,6 +32,24 @@ describe('owners of partitions', () => {
     }
     expect(refused).toBeGreaterThan(0);
     expect(await house.rows(work)).toEqual(before);
+  });
+
+  it('a former owner whose fold fails over rows that were moved on is fenced: the record is at no fault', async () => {
+    const openedOnce = Accounts.on(Opened, (row, e) => {
+      if (row) throw new Error(`${row.id} is open already`);
+      return { id: e.stream.id, owner: e.data.owner, cents: 0n, payments: 0, last: e.occurredAt };
+    });
+    const work = await house.newBuild(openedOnce);
+    await house.rebuild({ works: [work] });
+    const [zombie] = await house.builds.claim(work.build.id, ['accounts/0']);
+    await house.append(history(400, { seed: 8 }));
+    const [owner] = await house.builds.claim(work.build.id, ['accounts/0']);
+    for await (const { records, next: to } of house.log.read({ from: { 'accounts/0': 0 }, to: { 'accounts/0': 1 } })) {
+      expect(records).toHaveLength(1);
+      const part = { topic: 'accounts', partition: 0, from: 0, to, records };
+      expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: owner!.epoch }])).toBe('advanced');
+      expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: zombie!.epoch }])).toBe('fenced');
+    }
   });
 
   it('the rightful owner that loses its epochs to a late claim claims again and goes on', async () => {

@@ -1,4 +1,5 @@
 import type { Connection, Database } from '../../../database/database.js';
+import { isConnectionError } from '../../../database/database-errors.js';
 import type { ProgressMove } from '../../../database/partition-progress.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { AdvanceOutcome, Build } from '../build.js';
@@ -31,30 +32,57 @@ class Abandoned extends Error {
 }
 
 /**
- * Folds a batch in one transaction: progress first (compare-and-set of offset and epoch), then what stands aside, then one read of
- * the touched rows, one upsert and one remove, whatever the number of events. Decoding and key finding are done before the
- * transaction begins. Nothing happened unless it returns `advanced`.
+ * Folds a batch: one read of the touched rows, and one statement for progress (compare-and-set of offset and epoch) and rows,
+ * whatever the number of events. Where rows are shared, something stands aside or a handler is raw, that is a transaction: progress
+ * first, then what stands aside, then read, upsert and remove. Nothing happened unless it returns `advanced`.
  * @throws EventFailure when a record is at fault; errors of the database as they came.
  */
 export async function foldBatch(
-  database: Pick<Database, 'transaction'>,
-  builds: Pick<Builds, 'advance'>,
+  database: Pick<Database, 'transaction' | 'query'>,
+  builds: Pick<Builds, 'advance' | 'advanceAndWrite'>,
   work: BuildWork,
   parts: readonly BatchPart[],
   letters: BuildLetters | null = null,
 ): Promise<AdvanceOutcome> {
-  const records = parts.flatMap((part) => part.records);
+  const all = parts.flatMap((part) => part.records);
   const sorting = letters?.sort();
-  if (!letters || !sorting) return foldGuarded(database, work, records, (on) => builds.advance(on, work.build.id, parts));
-  let open = 0;
-  const taken = records.filter((record) => letters.takes(record, sorting));
-  const outcome = await foldGuarded(database, work, taken, async (on) => {
-    const advanced = await builds.advance(on, work.build.id, parts);
-    if (advanced === 'advanced') open = await letters.write(on, sorting);
-    return advanced;
-  });
-  if (outcome === 'advanced') letters.committed(sorting, open);
+  const taken = letters && sorting ? all.filter((record) => letters.takes(record, sorting)) : all;
+  let open = letters?.parked.open ?? 0;
+  const outcome =
+    work.plan.shared || (sorting?.asides.length ?? 0) > 0
+      ? await foldGuarded(database, work, taken, async (on) => {
+          const advanced = await builds.advance(on, work.build.id, parts);
+          if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
+          return advanced;
+        })
+      : await foldOwned(database, builds, work, parts, taken);
+  if (outcome === 'advanced' && letters && sorting) letters.committed(sorting, open);
   return outcome;
+}
+
+/**
+ * Rows that nobody but the owner of the partition writes may be read before the progress is looked at: whoever wrote them since was
+ * an owner, whose move or claim the compare-and-set meets. What failed, other than a connection, may have failed over such rows, and
+ * counts only when it fails again in a transaction that looks at the progress first.
+ */
+async function foldOwned(
+  database: Pick<Database, 'transaction' | 'query'>,
+  builds: Pick<Builds, 'advance' | 'advanceAndWrite'>,
+  work: BuildWork,
+  parts: readonly BatchPart[],
+  records: readonly LogRecord[],
+): Promise<AdvanceOutcome> {
+  const { build, plan, table } = work;
+  const { rows, steps } = gathered(plan, records);
+  try {
+    if (rows.unread.length > 0) rows.read(await table.readKeys(database, rows.unread.map(keyOf)));
+    plan.fold(steps, 0, steps.length);
+    const { changed, gone } = takeDirty(rows.touched);
+    return await builds.advanceAndWrite(build.id, parts, table.writes(changed, gone));
+  } catch (error) {
+    if (isConnectionError(error)) throw error;
+    return foldGuarded(database, work, records, (on) => builds.advance(on, build.id, parts));
+  }
 }
 
 /**
@@ -68,10 +96,7 @@ export async function foldGuarded(
   guard: (on: Connection) => Promise<AdvanceOutcome>,
 ): Promise<AdvanceOutcome> {
   const { build, plan } = work;
-  const rows = new RowWindow(false);
-  const steps = new FoldSteps();
-  rows.beginBatch();
-  for (const record of records) plan.gather(record, rows, steps);
+  const { rows, steps } = gathered(plan, records);
   try {
     await database.transaction(async (connection) => {
       const outcome = await guard(connection);
@@ -86,6 +111,15 @@ export async function foldGuarded(
     if (error instanceof Abandoned) return error.outcome;
     throw error;
   }
+}
+
+/** What a batch will do, and the rows that it will touch. @throws EventFailure */
+function gathered(plan: FoldPlan, records: readonly LogRecord[]): { readonly rows: RowWindow; readonly steps: FoldSteps } {
+  const rows = new RowWindow(false);
+  const steps = new FoldSteps();
+  rows.beginBatch();
+  for (const record of records) plan.gather(record, rows, steps);
+  return { rows, steps };
 }
 
 /** Runs the steps in order and writes what they changed. Raw handlers see what was folded before them. */
@@ -113,6 +147,13 @@ export async function applySteps(
 }
 
 async function writeDirty(connection: Connection, table: BuildTable, entries: readonly RowEntry[]): Promise<void> {
+  const { changed, gone } = takeDirty(entries);
+  if (changed.length > 0) await table.upsert(connection, changed);
+  if (gone.length > 0) await table.remove(connection, gone);
+}
+
+/** What differs from the table, which is to be written now. */
+function takeDirty(entries: readonly RowEntry[]): { readonly changed: readonly Row[]; readonly gone: readonly RowKey[] } {
   const changed: Row[] = [];
   const gone: RowKey[] = [];
   for (const entry of entries) {
@@ -122,8 +163,7 @@ async function writeDirty(connection: Connection, table: BuildTable, entries: re
     entry.dirty = false;
     entry.stored = entry.row !== null;
   }
-  if (changed.length > 0) await table.upsert(connection, changed);
-  if (gone.length > 0) await table.remove(connection, gone);
+  return { changed, gone };
 }
 
 export function keyOf(entry: RowEntry): RowKey {
