@@ -49,6 +49,24 @@ describe('a build table', () => {
     await built.drop(fresh.database);
   });
 
+  it('is analysed when it has rows, and never while it is empty: a plan that is kept would scan it for good', async () => {
+    const built = createBuildTable('kappa', 'analysed_v1_b1', table);
+    await built.create(fresh.database);
+    await built.createKey(fresh.database);
+    const known = async (): Promise<number | undefined> => {
+      const { rows } = await fresh.database.query<{ known: number }>(
+        `select reltuples::int as known from pg_class where relname = 'analysed_v1_b1'`,
+      );
+      return rows[0]?.known;
+    };
+    await built.createIndexes(fresh.database);
+    expect(await known()).toBe(-1);
+    await built.upsert(fresh.database, [{ id: 'a', total: '1.00' }]);
+    await built.createIndexes(fresh.database);
+    expect(await known()).toBe(1);
+    await built.drop(fresh.database);
+  });
+
   it('is logged from the start, as its checkpoint is: a crash of the server takes both back to one moment', async () => {
     const built = createBuildTable('kappa', 'logged_v1_b1', table);
     await built.create(fresh.database);
