@@ -58,6 +58,19 @@ describe('an outage', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
 
+  it('before COMMIT leaves nothing out: what was read and not stored is read again', async () => {
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    far.follow(far.work(work.build, kindsV1));
+    for (let round = 0; round < 5; round++) {
+      const lost = proxy.losePieceWith(COMMIT);
+      await house.append(history(100, { seed: 40 + round }));
+      await lost;
+      await house.reached(work, await house.append(history(10, { seed: 50 + round })));
+    }
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+  });
+
   it('of the database in the middle of a rebuild stops nothing: it goes on from its checkpoint', async () => {
     await house.append(history(4_000, { seed: 2 }));
     const works = await Promise.all([accountsV1, flowsV1].map((definition) => house.newBuild(definition)));

@@ -1,4 +1,4 @@
-import type { Guard, GuardSet } from '../guard.js';
+import type { Guard } from '../guard.js';
 
 const PROGRESS = 'src/database/partition-progress.ts';
 const VERDICT = 'bool_or(next_offset <> from_offset or owner_epoch <> epoch)';
@@ -88,7 +88,7 @@ export const projectionGuards: readonly Guard[] = [
     caughtBy: { tests: [store('moves states along the table only, and says what stands in the way')] },
   },
   {
-    guard: 'claim anew after a lost answer',
+    guard: 'claim anew after a failed batch',
     driver: 'postgres',
     patches: [
       {
@@ -101,7 +101,7 @@ export const projectionGuards: readonly Guard[] = [
       tests: [
         {
           file: 'test/projections/engines/outages.test.ts',
-          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
+          name: 'before COMMIT leaves nothing out: what was read and not stored is read again',
         },
       ],
     },
@@ -215,21 +215,5 @@ export const projectionGuards: readonly Guard[] = [
       },
     ],
     caughtBy: { tests: [swap('waits for a commit of the old runner that is under way, and sees what it committed')] },
-  },
-];
-
-export const projectionSets: readonly GuardSet[] = [
-  {
-    set: 'nothing is folded twice after a lost answer',
-    driver: 'postgres',
-    members: ['claim anew after a lost answer', 'offset compare-and-set'],
-    caughtBy: {
-      tests: [
-        {
-          file: 'test/projections/engines/outages.test.ts',
-          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
-        },
-      ],
-    },
   },
 ];
