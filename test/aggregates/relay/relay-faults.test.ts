@@ -148,7 +148,7 @@ describe('a relay when something goes wrong', () => {
   });
 
   it('lets the partition go when it is fenced and another owns it', async () => {
-    const first = await house.relay({ outboxOptions: { sessionTimeoutMs: 2_000, heartbeatMs: 60_000 } });
+    const first = await house.relay({ outboxOptions: { sessionTimeoutMs: 60_000, heartbeatMs: 60_000 } });
     await add(1);
     await house.relayed();
     // Its lease ends without its knowledge: its heartbeat comes once a minute.
@@ -181,6 +181,42 @@ describe('a relay when something goes wrong', () => {
     await add(5);
     await house.relayed();
     await expectOnce();
+  });
+
+  it('gives a partition up only after its transaction has ended, however long it takes', async () => {
+    const ids = Array.from({ length: counters.partitions }, (_, partition) => idIn(partition, 'one'));
+    const first = await house.relay();
+    for (const id of ids) await add(1, id);
+    await house.relayed();
+    const committing = new Set<string>();
+    let end = (): void => undefined;
+    const ended = new Promise<null>((resolve) => (end = () => resolve(null)));
+    first.log.faults = {
+      commit: (task) => {
+        committing.add(task);
+        return ended;
+      },
+    };
+    for (const id of ids) await add(1, id);
+    await vi.waitFor(() => expect(committing.size).toBe(counters.partitions), { timeout: 10_000 });
+    const second = await house.relay();
+    try {
+      // The first is to give half of them up, and has begun to.
+      await vi.waitFor(() => expect(first.relay.health.partitions).toHaveLength(counters.partitions / 2), { timeout: 10_000 });
+      // Longer than a heartbeat of both, after which the second would have what was given up.
+      for (let turn = 0; turn < 10; turn += 1) {
+        await pause(50, new AbortController().signal);
+        expect(second.log.opened).toEqual([]);
+      }
+    } finally {
+      end();
+    }
+    await vi.waitFor(() => expect(second.log.opened).toHaveLength(counters.partitions), { timeout: 10_000 });
+    for (const id of ids) await add(1, id);
+    await house.relayed();
+    await expectOnce();
+    // None was fenced in the middle of its work.
+    expect(first.log.opened).toHaveLength(2 * counters.partitions);
   });
 
   it('finds a lost position again from what was relayed, and says so', async () => {
@@ -277,7 +313,7 @@ describe('a relay when something goes wrong', () => {
         },
       },
     });
-    await house.relayed();
+    await Promise.race([house.relayed(), house.logger.said(/stopped/)]);
     await expectOnce();
     expect(house.logger.lines.filter((line) => line.includes('stopped'))).toEqual([]);
   });
