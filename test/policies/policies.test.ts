@@ -54,6 +54,17 @@ async function handled(kappa: KappaRuntime, name?: string): Promise<void> {
   await until(async () => (await statusOf(kappa, name)).behind === 0);
 }
 
+/** How many processes share the policy, and how many of them own a partition of it. */
+async function sharing(kappa: KappaRuntime, name = 'send-receipts'): Promise<{ members: number; owners: number }> {
+  const { rows } = await kappa.database.query<{ members: number; owners: number }>(
+    `select count(distinct m.member) as members, count(distinct p.owner) as owners
+       from group_members m left join group_partitions p on p.group_name = m.group_name and p.owner = m.member
+      where m.group_name like '%.policy-' || $1`,
+    [name],
+  );
+  return rows[0] ?? { members: 0, owners: 0 };
+}
+
 /** As after a crash between the commands and the commit of progress: all is handled again. */
 async function handledAgain(kappa: KappaRuntime, ...policies: readonly PolicyDefinition[]): Promise<KappaRuntime> {
   await stop(kappa);
@@ -197,6 +208,29 @@ describe('a policy', () => {
     await Promise.all(ids.map((id) => pay(third, id, 3)));
     await handled(third);
     for (const id of ids) expect(await sent(third, id)).toEqual(['1 #1', '2 #2', '3 #3']);
+  });
+
+  it('keeps its partitions until all under way is handled, and hands nothing over half done', async () => {
+    const ids = Array.from({ length: 8 }, (_, n) => `f${n}`);
+    const asked: string[] = [];
+    const went = gate();
+    const slow = reacting(async (e) => {
+      asked.push(e.stream.id);
+      await went.opened;
+      return new SendReceipt(e.stream.id, `${e.data.cents}`);
+    });
+    const first = await startPolicy(slow);
+    for (const id of ids) await pay(first, id, 1);
+    await until(() => asked.length > 0);
+    const second = await startPolicy(slow);
+    await until(async () => (await sharing(second)).members === 2);
+    // Longer than the two heartbeats after which the other would have what was given up at once.
+    const over = performance.now() + 3_000;
+    await until(() => new Set(asked).size < asked.length || performance.now() > over);
+    went.open();
+    await handled(second);
+    expect(asked.toSorted()).toEqual(ids);
+    await until(async () => (await sharing(second)).owners === 2);
   });
 
   it('goes on when a late claim of another takes its epoch, and answers once', async () => {

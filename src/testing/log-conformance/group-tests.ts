@@ -216,7 +216,8 @@ export function groupTests(factory: LogFactory, { describe, it }: TestApi): void
         })();
         try {
           while (!progress.told) await two.poll({ maxWaitMs: 20 });
-          for (let turn = 0; turn < 5; turn++) {
+          // Long enough for a group that gave it away at once: a heartbeat and a round of the group.
+          for (let turn = 0; turn < 25; turn++) {
             await two.poll({ maxWaitMs: 20 });
             assert.deepEqual(two.assignment, [], 'its owner has not finished yet');
           }

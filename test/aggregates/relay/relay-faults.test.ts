@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { pause } from '../../../src/database/backoff.js';
 import type { Offset } from '../../../src/kernel/names.js';
 import { partitionKey } from '../../../src/kernel/position.js';
 import { LOG_OFFSET_HEADER } from '../../../src/kernel/record.js';
@@ -147,7 +148,7 @@ describe('a relay when something goes wrong', () => {
   });
 
   it('lets the partition go when it is fenced and another owns it', async () => {
-    const first = await house.relay({ outboxOptions: { sessionTimeoutMs: 2_000, heartbeatMs: 60_000 } });
+    const first = await house.relay({ outboxOptions: { sessionTimeoutMs: 60_000, heartbeatMs: 60_000 } });
     await add(1);
     await house.relayed();
     // Its lease ends without its knowledge: its heartbeat comes once a minute.
@@ -155,16 +156,67 @@ describe('a relay when something goes wrong', () => {
       `update group_members set lease_until = clock_timestamp() - interval '1 s' where group_name = 'relay'`,
     );
     const second = await house.relay();
-    await add(5);
-    await house.relayed();
+    const ofKey = (tasks: readonly string[]): readonly string[] => tasks.filter((task) => task.includes('counters.3.'));
+    await vi.waitFor(() => expect(ofKey(second.log.opened)).toHaveLength(2), { timeout: 10_000 });
+    // The first still reads the row, meets the fence, and finds in the database that the partition is another's.
+    await new Promise<void>((fenced) => {
+      first.log.faults = {
+        commit: (task) => {
+          if (ofKey([task]).length > 0) fenced();
+          return null;
+        },
+      };
+      void add(1);
+    });
+    for (let round = 0; round < 5; round += 1) {
+      await add(1);
+      await house.relayed();
+      // Beyond the first waits of one that would open anew.
+      await pause(60, new AbortController().signal);
+    }
     await expectOnce();
-    expect(first.relay.health.partitions.length + second.relay.health.partitions.length).toBeLessThanOrEqual(
-      2 * counters.partitions,
-    );
+    expect(ofKey(first.log.opened)).toHaveLength(2);
+    expect(ofKey(second.log.opened)).toHaveLength(2);
     await first.stop();
     await add(5);
     await house.relayed();
     await expectOnce();
+  });
+
+  it('gives a partition up only after its transaction has ended, however long it takes', async () => {
+    const ids = Array.from({ length: counters.partitions }, (_, partition) => idIn(partition, 'one'));
+    const first = await house.relay();
+    for (const id of ids) await add(1, id);
+    await house.relayed();
+    const committing = new Set<string>();
+    let end = (): void => undefined;
+    const ended = new Promise<null>((resolve) => (end = () => resolve(null)));
+    first.log.faults = {
+      commit: (task) => {
+        committing.add(task);
+        return ended;
+      },
+    };
+    for (const id of ids) await add(1, id);
+    await vi.waitFor(() => expect(committing.size).toBe(counters.partitions), { timeout: 10_000 });
+    const second = await house.relay();
+    try {
+      // The first is to give half of them up, and has begun to.
+      await vi.waitFor(() => expect(first.relay.health.partitions).toHaveLength(counters.partitions / 2), { timeout: 10_000 });
+      // Longer than a heartbeat of both, after which the second would have what was given up.
+      for (let turn = 0; turn < 10; turn += 1) {
+        await pause(50, new AbortController().signal);
+        expect(second.log.opened).toEqual([]);
+      }
+    } finally {
+      end();
+    }
+    await vi.waitFor(() => expect(second.log.opened).toHaveLength(counters.partitions), { timeout: 10_000 });
+    for (const id of ids) await add(1, id);
+    await house.relayed();
+    await expectOnce();
+    // None was fenced in the middle of its work.
+    expect(first.log.opened).toHaveLength(2 * counters.partitions);
   });
 
   it('finds a lost position again from what was relayed, and says so', async () => {
@@ -246,19 +298,24 @@ describe('a relay when something goes wrong', () => {
     await house.log.createTopic({ name: RELAY_TOPIC, partitions: 1, retention: null });
     const tasks = relayTasks('kappa', counters.name, 3);
     const earlier = await AlternatingSessions.open(house.log, tasks);
+    const write = (from: number, next: number): Promise<void> =>
+      earlier.write([
+        ...rows.slice(from, next).map(relayedRecord),
+        positionRecord({ key: KEY, next: next as Offset, outbox: cluster }),
+      ]);
+    await write(0, 2);
     let left = 1;
     await house.relay({
       faults: {
         // The last that an earlier owner commits before it is fenced.
         open: async (task) => {
-          if (task !== tasks[0] || left-- === 0) return;
-          const position = positionRecord({ key: KEY, next: 3 as Offset, outbox: cluster });
-          await earlier.write([...rows.slice(0, 3).map(relayedRecord), position]);
+          if (task === tasks[0] && left-- > 0) await write(2, 3);
         },
       },
     });
-    await house.relayed();
+    await Promise.race([house.relayed(), house.logger.said(/stopped/)]);
     await expectOnce();
+    expect(house.logger.lines.filter((line) => line.includes('stopped'))).toEqual([]);
   });
 
   it('keeps its sessions apart where two owners open them in turns', async () => {

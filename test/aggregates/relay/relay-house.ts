@@ -11,10 +11,12 @@ import { Relay, type RelayOptions } from '../../../src/modules/aggregates/relay/
 import { collect, WriteSide, type Writer } from '../support/write-side.js';
 import { counters } from '../support/counter.js';
 
+type CommitFault = 'before' | 'after' | null;
+
 /** What a test lets go wrong at the log that is relayed to. */
 export interface Faults {
   /** Asked before each commit of a session; what it throws or returns comes instead of the outcome, the commit itself is skipped for `before`. */
-  commit?(task: string): 'before' | 'after' | null;
+  commit?(task: string): CommitFault | Promise<CommitFault>;
   /** Asked before each session is opened. */
   open?(task: string): Promise<void> | void;
 }
@@ -40,7 +42,7 @@ export class RelayTarget extends MemoryLog {
       begin: () => {
         const transaction = session.begin();
         const commit = async (): Promise<CommitOutcome> => {
-          const fault = this.faults.commit?.(task) ?? null;
+          const fault = (await this.faults.commit?.(task)) ?? null;
           if (fault !== 'before') {
             const outcome = await transaction.commit();
             if (fault === null) {

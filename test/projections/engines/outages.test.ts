@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RebuildProgress } from '../../../src/modules/projections/operations.js';
+import { BulkBuild } from '../../../src/modules/projections/rebuild/bulk-build.js';
 import { rebuildProjections } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
 import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { history } from './happenings.js';
@@ -74,6 +75,19 @@ describe('an outage', () => {
     },
   );
 
+  it('before COMMIT leaves nothing out: what was read and not stored is read again', async () => {
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    far.follow(far.work(work.build, kindsV1));
+    for (let round = 0; round < 5; round++) {
+      const lost = proxy.losePieceWith(COMMIT);
+      await house.append(history(100, { seed: 40 + round }));
+      await lost;
+      await house.reached(work, await house.append(history(10, { seed: 50 + round })));
+    }
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+  });
+
   it('of the database in the middle of a rebuild stops nothing: it goes on from its checkpoint', async () => {
     await house.append(history(4_000, { seed: 2 }));
     const works = await Promise.all([accountsV1, flowsV1].map((definition) => house.newBuild(definition)));
@@ -105,6 +119,25 @@ describe('an outage', () => {
     expect(await house.builds.get(work.build.id)).toMatchObject({ state: 'ready', error: null });
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
     expect(far.lines.filter((line) => line.includes('goes on from its checkpoint'))).toHaveLength(1);
+  });
+
+  it('before the COMMIT of a rebuild leaves its rows to be written, and none is left out', async () => {
+    const to = await house.append(history(2_000, { seed: 5 }));
+    const work = await house.newBuild(kindsV1);
+    await house.builds.move(work.build.id, 'building');
+    await work.table.create(house.database);
+    const bulk = new BulkBuild(far, far.work(work.build, kindsV1));
+    await bulk.claim();
+    const from = Object.fromEntries(Object.keys(to).map((key) => [key, 0]));
+    for await (const batch of house.log.read({ from, to, maxBatchRecords: 300 })) {
+      await bulk.take(batch, null, new AbortController().signal);
+      const lost = proxy.losePieceWith(COMMIT);
+      await expect(bulk.write()).rejects.toThrow();
+      await lost;
+      await bulk.write();
+    }
+    expect(await house.standsAt(work)).toMatchObject(to);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
 
   it('of a process that builds lets another take over, which told of its progress meanwhile', async () => {

@@ -26,7 +26,7 @@ export const logGuards: readonly Guard[] = [
       },
     ],
     caughtBy: {
-      tests: [conformance('group', 'gives a partition to another member only after its owner was told and had its time')],
+      tests: [conformance('group', 'keeps a partition with its owner until that has finished with it, however long it takes')],
     },
   },
   {
@@ -40,7 +40,7 @@ export const logGuards: readonly Guard[] = [
       },
     ],
     caughtBy: {
-      tests: [conformance('group', 'gives a partition to another member only after its owner was told and had its time')],
+      tests: [conformance('group', 'keeps a partition with its owner until that has finished with it, however long it takes')],
     },
   },
   {
@@ -79,7 +79,7 @@ export const logSets: readonly GuardSet[] = [
     driver: 'postgres',
     members: ['group leases in PostgreSQL', 'live owners keep what they own'],
     caughtBy: {
-      tests: [conformance('group', 'gives a partition to another member only after its owner was told and had its time')],
+      tests: [conformance('group', 'keeps a partition with its owner until that has finished with it, however long it takes')],
     },
   },
 ];

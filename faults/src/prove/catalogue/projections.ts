@@ -1,4 +1,4 @@
-import type { Guard, GuardSet } from '../guard.js';
+import type { Guard } from '../guard.js';
 
 const PROGRESS = 'src/database/partition-progress.ts';
 const VERDICT = 'bool_or(next_offset <> from_offset or owner_epoch <> epoch)';
@@ -6,6 +6,7 @@ const MOVED = 'and p.owner_epoch = given.epoch and p.next_offset = given.from_of
 const store = (name: string) => ({ file: 'test/projections/build-store.test.ts', name });
 const swap = (name: string) => ({ file: 'test/projections/swap.test.ts', name });
 const letters = (name: string) => ({ file: 'test/projections/engines/dead-letters.test.ts', name });
+const outages = (name: string) => ({ file: 'test/projections/engines/outages.test.ts', name });
 const ADVANCES = store('advances by offset and epoch, all partitions or none');
 
 export const projectionGuards: readonly Guard[] = [
@@ -88,7 +89,7 @@ export const projectionGuards: readonly Guard[] = [
     caughtBy: { tests: [store('moves states along the table only, and says what stands in the way')] },
   },
   {
-    guard: 'claim anew after a lost answer',
+    guard: 'claim anew after a failed batch',
     driver: 'postgres',
     patches: [
       {
@@ -98,12 +99,7 @@ export const projectionGuards: readonly Guard[] = [
       },
     ],
     caughtBy: {
-      tests: [
-        {
-          file: 'test/projections/engines/outages.test.ts',
-          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
-        },
-      ],
+      tests: [outages('before COMMIT leaves nothing out: what was read and not stored is read again')],
     },
   },
   {
@@ -216,18 +212,47 @@ export const projectionGuards: readonly Guard[] = [
     ],
     caughtBy: { tests: [swap('waits for a commit of the old runner that is under way, and sees what it committed')] },
   },
-];
-
-export const projectionSets: readonly GuardSet[] = [
   {
-    set: 'nothing is folded twice after a lost answer',
+    guard: 'rows in memory of a rebuild changed after COMMIT',
     driver: 'postgres',
-    members: ['claim anew after a lost answer', 'offset compare-and-set'],
+    patches: [
+      {
+        file: 'src/modules/projections/rebuild/bulk-build.ts',
+        find: 'await this.#writeRows(connection, { fresh, changed, gone }, inTime);',
+        replace: `await this.#writeRows(connection, { fresh, changed, gone }, inTime);
+      for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
+      for (const entry of this.#rows.entries.values()) entry.dirty = false;`,
+      },
+    ],
+    caughtBy: { tests: [outages('before the COMMIT of a rebuild leaves its rows to be written, and none is left out')] },
+  },
+  {
+    guard: 'rows in memory of a rebuild dropped when it claims anew',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/rebuild/bulk-build.ts',
+        find: 'this.#rows.evict();\n    this.#bytes = 0;\n    await this.#letters.load(',
+        replace: 'await this.#letters.load(',
+      },
+    ],
+    caughtBy: { tests: [outages('in the middle of a COPY %s stops nothing')] },
+  },
+  {
+    guard: 'answer of the build that the pointer names',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/serving/projection-reader.ts',
+        find: 'first !== undefined && Number(first[0]) === live.id)',
+        replace: 'first !== undefined)',
+      },
+    ],
     caughtBy: {
       tests: [
         {
-          file: 'test/projections/engines/outages.test.ts',
-          name: 'between COMMIT and its answer doubles nothing: what is stored is looked up before anything is folded again',
+          file: 'test/serving/reading.test.ts',
+          name: 'never shows one build with the stamp of another while the pointer flips',
         },
       ],
     },
