@@ -3,6 +3,7 @@ import { openHouse, type House } from './house.js';
 import { history } from './happenings.js';
 import { Accounts, accountsV1, kindsV1, Opened, PARTITIONS } from './ledger.js';
 import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
+import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
 
 const keys = Array.from({ length: PARTITIONS }, (_, partition): PartitionKey => `accounts/${partition}`);
@@ -41,15 +42,17 @@ describe('owners of partitions', () => {
     });
     const work = await house.newBuild(openedOnce);
     await house.rebuild({ works: [work] });
-    const [zombie] = await house.builds.claim(work.build.id, ['accounts/0']);
-    await house.append(history(400, { seed: 8 }));
-    const [owner] = await house.builds.claim(work.build.id, ['accounts/0']);
-    for await (const { records, next: to } of house.log.read({ from: { 'accounts/0': 0 }, to: { 'accounts/0': 1 } })) {
-      expect(records).toHaveLength(1);
-      const part = { topic: 'accounts', partition: 0, from: 0, to, records };
+    await house.append([{ account: 'a1', type: Opened, data: { owner: 'one' } }]);
+    const partition = partitionOf('a1', PARTITIONS);
+    const key: PartitionKey = `accounts/${partition}`;
+    const [zombie] = await house.builds.claim(work.build.id, [key]);
+    const [owner] = await house.builds.claim(work.build.id, [key]);
+    for await (const { records, next: to } of house.log.read({ from: { [key]: 0 }, to: { [key]: 1 } })) {
+      const part = { topic: 'accounts', partition, from: 0, to, records };
       expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: owner!.epoch }])).toBe('advanced');
       expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: zombie!.epoch }])).toBe('fenced');
     }
+    expect(await house.rows(work)).toHaveLength(1);
   });
 
   it('the rightful owner that loses its epochs to a late claim claims again and goes on', async () => {

@@ -7,6 +7,7 @@ const store = (name: string) => ({ file: 'test/projections/build-store.test.ts',
 const swap = (name: string) => ({ file: 'test/projections/swap.test.ts', name });
 const letters = (name: string) => ({ file: 'test/projections/engines/dead-letters.test.ts', name });
 const outages = (name: string) => ({ file: 'test/projections/engines/outages.test.ts', name });
+const owners = (name: string) => ({ file: 'test/projections/engines/owners.test.ts', name });
 const ADVANCES = store('advances by offset and epoch, all partitions or none');
 
 export const projectionGuards: readonly Guard[] = [
@@ -127,8 +128,9 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/runner/fold-batch.ts',
-        find: "if (advanced === 'advanced') open = await letters.write(on, sorting);",
-        replace: "if (advanced === 'advanced') letters.committed(sorting, (open = await letters.write(on, sorting)));",
+        find: "if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);",
+        replace:
+          "if (advanced === 'advanced' && letters && sorting)\n            letters.committed(sorting, (open = await letters.write(on, sorting)));",
       },
     ],
     caughtBy: {
@@ -255,6 +257,32 @@ export const projectionGuards: readonly Guard[] = [
           name: 'never shows one build with the stamp of another while the pointer flips',
         },
       ],
+    },
+  },
+  {
+    guard: 'owned rows written only where progress moves',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/database/partition-progress.ts',
+        find: "export const ADVANCED = `(select outcome from verdict) = 'advanced'`;",
+        replace: 'export const ADVANCED = `true`;',
+      },
+    ],
+    caughtBy: { tests: [owners('a former owner writes nothing: its epoch is fenced before any row is touched')] },
+  },
+  {
+    guard: 'failure over owned rows counts only where progress stands',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/fold-batch.ts',
+        find: 'if (isConnectionError(error)) throw error;\n    return foldGuarded(',
+        replace: 'if (error) throw error;\n    return foldGuarded(',
+      },
+    ],
+    caughtBy: {
+      tests: [owners('a former owner whose fold fails over rows that were moved on is fenced: the record is at no fault')],
     },
   },
 ];
