@@ -37,7 +37,7 @@ it.each([
     () => 'free',
     (error: unknown) => (error as { code: string }).code,
   );
-  await untilOneWaits();
+  await Promise.race([untilOneWaits(), second]);
   await client.query(end);
   await client.end();
   expect(await second).toBe(then === 'taken' ? 'KAPPA_VALUE_TAKEN' : 'free');

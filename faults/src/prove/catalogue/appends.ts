@@ -4,7 +4,10 @@ const FUNCTIONS = 'src/modules/aggregates/append-functions.ts';
 const LOG_FUNCTIONS = 'src/log/postgres/append-functions.ts';
 const RUN = 'src/modules/aggregates/command-run.ts';
 const append = (name: string) => ({ file: 'test/aggregates/append.test.ts', name });
-const claims = { file: 'test/aggregates/unique-claims.test.ts', name: 'gives a value to one of many that claim it at once' };
+const claims = {
+  file: 'test/aggregates/unique-claims.test.ts',
+  name: 'waits for whoever is claiming the same value in another partition: after its %s the value is %s',
+};
 
 const rolledBack = {
   file: 'test/aggregates/own-transaction.test.ts',
