@@ -40,6 +40,8 @@ export default defineConfig({
         testTimeout: 30_000,
         hookTimeout: 60_000,
         maxWorkers: workers,
+        // Files share the modules that a worker has loaded: loading them for each took a minute of the whole.
+        isolate: false,
         // What was built is loaded by Node, as a user's process loads it: one copy of the package for it and for what it loads.
         server: { deps: { external: [/\/dist\/.*\.js$/] } },
         sequence: { groupOrder: index },

@@ -32,7 +32,7 @@ export const suites = [
   { name: 'cli', folders: ['cli'], budgetSeconds: 45, workers: 2 },
   { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 205, workers: 2 },
   { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2 },
-  { name: 'examples', folders: ['examples'], budgetSeconds: 45, workers: 1 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 45, workers: 2 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 40, workers: 1 },
   { name: 'faults', folders: ['faults'], budgetSeconds: 95, workers: 1 },
   { name: 'packaging', folders: ['packaging'], budgetSeconds: 80, workers: 2 },
