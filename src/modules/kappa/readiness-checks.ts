@@ -35,14 +35,14 @@ export function readinessChecks(parts: ReadinessParts, { run, definitions }: Res
         return [];
       },
     },
-    ...(relay ? [{ name: 'the relay', check: async () => reasonsOf(relay.health) }] : []),
+    ...(relay ? [{ name: 'the relay', check: async () => relayReasons(relay.health) }] : []),
     ...(run.projections ? [{ name: 'projections', check: async () => projections.halted }] : []),
     ...(run.policies ? [{ name: 'policies', check: async () => policies.halted }] : []),
   ];
 }
 
 /** A relay that waits goes on by itself; commands are taken meanwhile, but nothing of them is seen. */
-function reasonsOf({ state, since }: RelayHealth): readonly string[] {
+export function relayReasons({ state, text }: RelayHealth): readonly string[] {
   if (state === 'relaying' || state === 'stopped') return [];
-  return [`the relay is ${state.replaceAll('-', ' ')} since ${since.toISOString()}`];
+  return [`the relay: ${text}`];
 }

@@ -5,6 +5,7 @@ import { partitionKey } from '../../../src/kernel/position.js';
 import { LOG_OFFSET_HEADER } from '../../../src/kernel/record.js';
 import { AlternatingSessions } from '../../../src/modules/aggregates/relay/alternating-sessions.js';
 import { positionRecord, relayedRecord, RELAY_TOPIC, relayTasks } from '../../../src/modules/aggregates/relay/relay-record.js';
+import { relayReasons } from '../../../src/modules/kappa/readiness-checks.js';
 import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { Add, counters } from '../support/counter.js';
 import { idIn } from '../support/append-requests.js';
@@ -252,8 +253,13 @@ describe('a relay when something goes wrong', () => {
     await house.relayed();
     await first.stop();
     await house.side.database.query('update log_identity set cluster = default');
-    await house.relay();
+    const { relay } = await house.relay();
     await house.logger.said(/relay of counters\/3 stopped\. KAPPA_RELAY_OTHER_OUTBOX/);
+    await vi.waitFor(() =>
+      expect(relayReasons(relay.health)).toEqual([
+        expect.stringMatching(/^the relay: counters\/3 failed at .*: KAPPA_RELAY_OTHER_OUTBOX/),
+      ]),
+    );
     // Nor is it taken for its own where the position is gone.
     house.forgetPositions();
     await house.side.database.query(`update log_records set headers = '{"ce_id":"other"}'`);
