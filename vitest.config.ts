@@ -31,7 +31,7 @@ export default defineConfig({
   },
   test: {
     globalSetup: existsSync(globalSetup) ? [globalSetup] : [],
-    projects: suites.map(({ name, folders, workers }, index) => ({
+    projects: suites.map(({ name, folders, workers, shares = false }, index) => ({
       extends: true,
       test: {
         name,
@@ -40,8 +40,7 @@ export default defineConfig({
         testTimeout: 30_000,
         hookTimeout: 60_000,
         maxWorkers: workers,
-        // Files share the modules that a worker has loaded: loading them for each took a minute of the whole.
-        isolate: false,
+        isolate: !shares,
         // What was built is loaded by Node, as a user's process loads it: one copy of the package for it and for what it loads.
         server: { deps: { external: [/\/dist\/.*\.js$/] } },
         sequence: { groupOrder: index },

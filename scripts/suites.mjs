@@ -5,7 +5,8 @@
  *
  * `folders` are folders of test/; a folder that another suite names inside one of them is that suite's alone, and a test file
  * outside all of them fails the run. `workers` is how many of a suite's files run at once: one where its tests fill the machine
- * by themselves.
+ * by themselves. `shares`: its files use the modules that a worker has loaded, instead of loading them for each; not where tests
+ * change the environment, or look at what a process has found out once.
  */
 export const checks = [
   { name: 'build', budgetSeconds: 10 },
@@ -16,22 +17,23 @@ export const checks = [
 ];
 
 export const suites = [
-  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 12, workers: 2 },
+  { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 12, workers: 2, shares: true },
   { name: 'database', folders: ['database'], budgetSeconds: 25, workers: 2 },
-  { name: 'log', folders: ['log'], budgetSeconds: 18, workers: 2 },
-  { name: 'aggregates', folders: ['aggregates'], budgetSeconds: 32, workers: 2 },
-  { name: 'policies', folders: ['policies'], budgetSeconds: 22, workers: 2 },
-  { name: 'projections', folders: ['projections'], budgetSeconds: 115, workers: 2 },
+  { name: 'log', folders: ['log'], budgetSeconds: 18, workers: 2, shares: true },
+  { name: 'aggregates', folders: ['aggregates'], budgetSeconds: 32, workers: 2, shares: true },
+  { name: 'policies', folders: ['policies'], budgetSeconds: 22, workers: 2, shares: true },
+  { name: 'projections', folders: ['projections'], budgetSeconds: 115, workers: 2, shares: true },
   {
     name: 'serving',
     folders: ['serving', 'operations', 'kappa'],
     budgetSeconds: 40,
     workers: 2,
+    shares: true,
   },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
-  { name: 'cli', folders: ['cli'], budgetSeconds: 45, workers: 2 },
+  { name: 'cli', folders: ['cli'], budgetSeconds: 45, workers: 2, shares: true },
   { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 205, workers: 2 },
-  { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2 },
+  { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2, shares: true },
   { name: 'examples', folders: ['examples'], budgetSeconds: 45, workers: 2 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 40, workers: 1 },
   { name: 'faults', folders: ['faults'], budgetSeconds: 95, workers: 1 },
