@@ -66,8 +66,20 @@ export interface Writes {
 
 /** A condition on {@link Writes}: all lines move. */
 export const ADVANCED = `(select outcome from verdict) = 'advanced'`;
-/** The number of the first parameter that is not the move's own. */
+/** The number of the first parameter that is not the move's own: see {@link moveParameters}. */
 export const FIRST_WRITTEN = 7;
+
+/** The parameters of {@link advanceStatement} and {@link advanceAndWrite}. */
+export function moveParameters(owner: number | string, moves: readonly ProgressMove[]): readonly unknown[] {
+  return [
+    owner,
+    moves.map((move) => move.topic),
+    moves.map((move) => move.partition),
+    moves.map((move) => move.epoch),
+    moves.map((move) => move.from),
+    moves.map((move) => move.to),
+  ];
+}
 
 /**
  * The compare-and-set of offset and epoch, all lines or none: answers `outcome` and how many lines `moved`; where that is not

@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../../database/identifiers.js';
 import {
   advanceStatement,
   claimStatement,
+  moveParameters,
   type PartitionClaim,
   type ProgressMove,
   type ProgressTable,
@@ -109,14 +110,10 @@ export class PolicyStore implements PolicyProgress {
   }
 
   async advance(on: Queryable, policy: string, moves: readonly ProgressMove[]): Promise<boolean> {
-    const { rows } = await on.query<{ outcome: 'advanced' | 'fenced'; moved: number }>(this.#sql.advance, [
-      policy,
-      moves.map((move) => move.topic),
-      moves.map((move) => move.partition),
-      moves.map((move) => move.epoch),
-      moves.map((move) => move.from),
-      moves.map((move) => move.to),
-    ]);
+    const { rows } = await on.query<{ outcome: 'advanced' | 'fenced'; moved: number }>(
+      this.#sql.advance,
+      moveParameters(policy, moves),
+    );
     return rows[0]?.outcome === 'advanced' && rows[0].moved === moves.length;
   }
 

@@ -1,7 +1,7 @@
 import type { Database, Queryable } from '../../database/database.js';
 import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
-import type { ProgressMove, Writes } from '../../database/partition-progress.js';
+import { moveParameters, type ProgressMove, type Writes } from '../../database/partition-progress.js';
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
 import {
@@ -200,14 +200,17 @@ export class BuildStore implements Builds {
 
   async advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome> {
     if (moves.length === 0) return 'advanced';
-    const { rows } = await on.query<{ outcome: AdvanceOutcome; moved: number }>(this.#sql.advance, movesOf(build, moves));
+    const { rows } = await on.query<{ outcome: AdvanceOutcome; moved: number }>(
+      this.#sql.advance,
+      moveParameters(build, moves),
+    );
     const { outcome, moved } = rows[0] as { outcome: AdvanceOutcome; moved: number };
     return outcome === 'advanced' && moved !== moves.length ? 'fenced' : outcome;
   }
 
   async advanceAndWrite(build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome> {
     const { rows } = await this.database.query<{ outcome: AdvanceOutcome }>(this.#sql.advanceAndWrite(writes.statements), [
-      ...movesOf(build, moves),
+      ...moveParameters(build, moves),
       ...writes.values,
     ]);
     return rows[0]?.outcome ?? 'fenced';
@@ -265,15 +268,4 @@ function unknownBuild(build: number): KappaError {
     facts: { build },
     nextStep: 'See `npx nest-kappa projections list`.',
   });
-}
-
-function movesOf(build: number, moves: readonly ProgressMove[]): unknown[] {
-  return [
-    build,
-    moves.map((move) => move.topic),
-    moves.map((move) => move.partition),
-    moves.map((move) => move.epoch),
-    moves.map((move) => move.from),
-    moves.map((move) => move.to),
-  ];
 }
