@@ -1,4 +1,5 @@
 import type { Guard, GuardSet } from '../guard.js';
+import { READERS_POSITION_FORGOTTEN } from './log.js';
 
 const conformance = (declared: string, name: string) => ({
   file: 'test/log/kafka/one-broker.test.ts',
@@ -31,13 +32,7 @@ export const kafkaGuards: readonly Guard[] = [
   {
     guard: 'seek on mismatch after a join',
     driver: 'kafka',
-    patches: [
-      {
-        file: 'src/log/groups/held-partitions.ts',
-        find: '{ ...(await this.options.assigned(added.map(({ key }) => key))) }',
-        replace: 'await this.options.assigned(added.map(({ key }) => key)).then(() => ({}))',
-      },
-    ],
+    patches: [READERS_POSITION_FORGOTTEN],
     caughtBy: {
       tests: [conformance('group', 'starts where the member says, else where the group has committed, else at the begin')],
     },

@@ -1,10 +1,17 @@
-import type { Guard, GuardSet } from '../guard.js';
+import type { Guard, GuardSet, Patch } from '../guard.js';
 
 const conformance = (declared: string, name: string) => ({
   file: 'test/log/postgres/postgres-log.test.ts',
   declaredIn: `src/testing/log-conformance/${declared}-tests.ts`,
   name,
 });
+
+/** Members of every driver hold their partitions in the same way. */
+export const READERS_POSITION_FORGOTTEN: Patch = {
+  file: 'src/log/groups/held-partitions.ts',
+  find: '{ ...(await this.options.assigned(added.map(({ key }) => key))) }',
+  replace: 'await this.options.assigned(added.map(({ key }) => key)).then(() => ({}))',
+};
 
 export const logGuards: readonly Guard[] = [
   {
@@ -60,13 +67,7 @@ export const logGuards: readonly Guard[] = [
   {
     guard: 'position of the reader before that of the group',
     driver: 'postgres',
-    patches: [
-      {
-        file: 'src/log/groups/held-partitions.ts',
-        find: '{ ...(await this.options.assigned(added.map(({ key }) => key))) }',
-        replace: 'await this.options.assigned(added.map(({ key }) => key)).then(() => ({}))',
-      },
-    ],
+    patches: [READERS_POSITION_FORGOTTEN],
     caughtBy: {
       tests: [conformance('group', 'starts where the member says, else where the group has committed, else at the begin')],
     },
