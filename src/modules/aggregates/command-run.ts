@@ -1,40 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Codec } from '../../kernel/codec.js';
-import { KappaError, RetriableError, UnknownOutcomeError, WrongExpectedVersionError } from '../../kernel/errors.js';
-import type { CommandHandler, Inject } from './aggregate.js';
-import type { AggregateModel, StreamAddress } from './aggregate-model.js';
-import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
-import type { CommandResult, ExecuteOptions } from './command.js';
+import { RetriableError, WrongExpectedVersionError } from '../../kernel/errors.js';
+import type { AppendOutcome, AppendRequest } from './append-request.js';
+import type { CommandResult } from './command.js';
+import { idReused, tookEffect, valueTaken } from './command-errors.js';
 import { contentHash } from './content-hash.js';
-import { decideCommand, type DecidedEvent } from './decision.js';
-import type { SnapshotWriter } from './snapshots.js';
-import type { LoadedStream, StateCache } from './state-cache.js';
-import type { CommandIdentity, StreamLoader } from './stream-loader.js';
+import { decideOn, type Decided } from './decide-on.js';
+import type { RunParts, RunTarget } from './run-target.js';
+import type { LoadedStream } from './state-cache.js';
+import type { CommandIdentity } from './stream-loader.js';
 import type { StreamReads } from './stream-reads.js';
-import { asRecorded, writeEvents, type WrittenEvent } from './write-events.js';
-
-/** What all runs of an executor share. */
-export interface RunParts {
-  readonly codec: Codec;
-  readonly loader: StreamLoader;
-  readonly cache: StateCache;
-  readonly snapshots: SnapshotWriter;
-  readonly inject: Inject;
-  readonly clock: () => Date;
-  readonly newId: () => string;
-  readonly retries: number;
-  readonly maxRecordBytes: number;
-}
-
-/** A checked command and where it goes. */
-export interface RunTarget {
-  readonly model: AggregateModel;
-  readonly handler: CommandHandler;
-  readonly command: object;
-  readonly options: ExecuteOptions;
-  readonly address: StreamAddress;
-  readonly topicId: number;
-}
+import { asRecorded } from './write-events.js';
 
 /** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */
 export interface RunPlace {
@@ -44,12 +19,6 @@ export interface RunPlace {
   readonly shared: boolean;
 }
 
-interface Decided {
-  readonly before: LoadedStream;
-  readonly written: readonly WrittenEvent[];
-  readonly request: AppendRequest;
-}
-
 interface Attempt extends Omit<Decided, 'request'> {
   readonly outcome: AppendOutcome;
 }
@@ -57,7 +26,6 @@ interface Attempt extends Omit<Decided, 'request'> {
 type Repeat = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
 
 const LONGEST_PAUSE_MS = 250;
-const NO_CLAIMS: readonly UniqueClaim[] = [];
 
 /** One command from its load to its result, with its retries. */
 export class CommandRun {
@@ -156,61 +124,12 @@ export class CommandRun {
   }
 
   async #decideOn(before: LoadedStream): Promise<Decided> {
-    const { model, options, address } = this.target;
+    const { handler, command, options, address } = this.target;
     const { version, state } = before;
     const { expectedVersion = version } = options;
     if (expectedVersion !== version) throw new WrongExpectedVersionError(address.stream, expectedVersion, version);
-    const now = this.parts.clock();
-    const written = this.#write(await this.#decide(state, now), version, now);
-    const after = written.reduce<unknown>((folded, { recorded }) => model.evolve(folded, recorded), state);
-    const claims = model.hasClaims ? changedClaims(model.claims(state), model.claims(after)) : NO_CLAIMS;
-    return { before, written, request: this.#request(version, written, claims) };
-  }
-
-  async #decide(state: unknown, now: Date): Promise<readonly DecidedEvent[]> {
-    const { model, handler, command, options } = this.target;
     const facts = handler.prepare ? await handler.prepare(command, state as Readonly<unknown>, this.parts.inject) : undefined;
-    return decideCommand(model, handler, command, state, {
-      now: now.toISOString(),
-      newId: () => this.parts.newId(),
-      facts,
-      tenant: options.tenant ?? null,
-      principal: options.principal ?? null,
-    });
-  }
-
-  #write(decided: readonly DecidedEvent[], version: number, now: Date): readonly WrittenEvent[] {
-    const { model, address, options } = this.target;
-    const { commandId } = this.#identity;
-    return writeEvents(model, this.parts.codec, this.parts.maxRecordBytes, decided, {
-      address,
-      version,
-      now,
-      occurredAt: options.occurredAt ?? now.toISOString(),
-      correlationId: options.correlationId ?? commandId,
-      causationId: options.causationId ?? commandId,
-      traceparent: options.traceparent ?? null,
-      newId: this.parts.newId,
-    });
-  }
-
-  #request(expectedVersion: number, written: readonly WrittenEvent[], claims: readonly UniqueClaim[]): AppendRequest {
-    const { stream, key, tenant, partition, partitionKey } = this.target.address;
-    const events = written.map(({ encoded }) => encoded);
-    const bytes = events.reduce((sum, { value, headers }) => sum + value.byteLength + headers.length, 0);
-    return {
-      stream,
-      key,
-      tenant,
-      topicId: this.target.topicId,
-      partition,
-      partitionKey,
-      ...this.#identity,
-      expectedVersion,
-      events,
-      claims,
-      bytes,
-    };
+    return decideOn(this.parts, this.target, this.#identity, before, facts);
   }
 
   #appended({ before, written }: Attempt, nextOffset: number, recordedAtUs: number): CommandResult {
@@ -244,41 +163,4 @@ export class CommandRun {
       throw error instanceof RetriableError ? tookEffect(address.stream, commandId, error) : error;
     }
   }
-}
-
-/** Only what changes is claimed or given back. */
-function changedClaims(
-  before: Readonly<Record<string, string | null>>,
-  after: Readonly<Record<string, string | null>>,
-): readonly UniqueClaim[] {
-  return Object.entries(after).flatMap(([name, value]) => (value === (before[name] ?? null) ? [] : [{ name, value }]));
-}
-
-function valueTaken({ address, handler }: RunTarget, { name, value }: UniqueClaim): KappaError {
-  return new KappaError('KAPPA_VALUE_TAKEN', `${name} ${JSON.stringify(value)} belongs to another stream`, {
-    facts: { name, value, stream: address.stream, command: handler.commandName },
-    nextStep: 'Give another value.',
-  });
-}
-
-function tookEffect(stream: string, commandId: string, cause: RetriableError): UnknownOutcomeError {
-  return new UnknownOutcomeError(
-    `${commandId} has taken effect on ${stream}, and its result cannot be read: ${cause.message}`,
-    {
-      facts: { stream, commandId },
-      nextStep: 'Execute the command again with this id as its idempotencyKey: its first result is the answer.',
-      cause,
-    },
-  );
-}
-
-function idReused({ address, handler }: RunTarget, commandId: string): KappaError {
-  return new KappaError(
-    'KAPPA_COMMAND_ID_REUSED',
-    `the idempotencyKey ${commandId} was used at ${address.stream} for a command with other content`,
-    {
-      facts: { commandId, stream: address.stream, command: handler.commandName },
-      nextStep: 'Give each command its own key, and a repeated one the same content.',
-    },
-  );
 }

@@ -1,0 +1,84 @@
+import type { AppendRequest, UniqueClaim } from './append-request.js';
+import { decideCommand } from './decision.js';
+import type { RunParts, RunTarget } from './run-target.js';
+import type { LoadedStream } from './state-cache.js';
+import type { CommandIdentity } from './stream-loader.js';
+import { writeEvents, type WrittenEvent } from './write-events.js';
+
+/** A command decided on a state, and what is to be appended for it. */
+export interface Decided {
+  readonly before: LoadedStream;
+  readonly written: readonly WrittenEvent[];
+  readonly request: AppendRequest;
+}
+
+const NO_CLAIMS: readonly UniqueClaim[] = [];
+
+/**
+ * Decides a command on a state and writes its events as bytes; no I/O. `facts` are what prepare found.
+ * @throws what decide throws; KAPPA_BAD_DECISION, KAPPA_INVALID_PAYLOAD, KAPPA_NOT_JSON, KAPPA_RECORD_TOO_LARGE, KAPPA_EVOLVE_FAILED
+ */
+export function decideOn(
+  parts: RunParts,
+  target: RunTarget,
+  identity: CommandIdentity,
+  before: LoadedStream,
+  facts: unknown,
+): Decided {
+  const { model, handler, command, options, address } = target;
+  const { commandId } = identity;
+  const now = parts.clock();
+  const decided = decideCommand(model, handler, command, before.state, {
+    now: now.toISOString(),
+    newId: () => parts.newId(),
+    facts,
+    tenant: options.tenant ?? null,
+    principal: options.principal ?? null,
+  });
+  const written = writeEvents(model, parts.codec, parts.maxRecordBytes, decided, {
+    address,
+    version: before.version,
+    now,
+    occurredAt: options.occurredAt ?? now.toISOString(),
+    correlationId: options.correlationId ?? commandId,
+    causationId: options.causationId ?? commandId,
+    traceparent: options.traceparent ?? null,
+    newId: parts.newId,
+  });
+  const after = written.reduce<unknown>((folded, { recorded }) => model.evolve(folded, recorded), before.state);
+  const claims = model.hasClaims ? changedClaims(model.claims(before.state), model.claims(after)) : NO_CLAIMS;
+  return { before, written, request: requestOf(target, identity, before.version, written, claims) };
+}
+
+function requestOf(
+  { address, topicId }: RunTarget,
+  identity: CommandIdentity,
+  expectedVersion: number,
+  written: readonly WrittenEvent[],
+  claims: readonly UniqueClaim[],
+): AppendRequest {
+  const { stream, key, tenant, partition, partitionKey } = address;
+  const events = written.map(({ encoded }) => encoded);
+  const bytes = events.reduce((sum, { value, headers }) => sum + value.byteLength + headers.length, 0);
+  return {
+    stream,
+    key,
+    tenant,
+    topicId,
+    partition,
+    partitionKey,
+    ...identity,
+    expectedVersion,
+    events,
+    claims,
+    bytes,
+  };
+}
+
+/** Only what changes is claimed or given back. */
+function changedClaims(
+  before: Readonly<Record<string, string | null>>,
+  after: Readonly<Record<string, string | null>>,
+): readonly UniqueClaim[] {
+  return Object.entries(after).flatMap(([name, value]) => (value === (before[name] ?? null) ? [] : [{ name, value }]));
+}
