@@ -186,6 +186,48 @@ describe('a group of commands', () => {
     expect(await group(request({ id: 'q', claims }))).toEqual([{ outcome: 'taken', claim: claims[0] }]);
   });
 
+  it('appends several commands of one stream that were decided one on another', async () => {
+    const outcomes = await group(
+      request({ id: 'chain', count: 2 }),
+      request({ id: 'beside' }),
+      request({ id: 'chain', expectedVersion: 2, count: 0, events: [] }),
+      request({ id: 'chain', expectedVersion: 2, count: 3 }),
+    );
+    expect(outcomes.map((outcome) => (outcome === LATER ? 'later' : outcome.outcome))).toEqual(
+      Array.from({ length: 4 }, () => 'appended'),
+    );
+    expect(await alone(request({ id: 'chain', expectedVersion: 5 }))).toMatchObject({ outcome: 'appended' });
+    expect(await side.contradictions()).toEqual([]);
+  });
+
+  it('judges none of a stream that comes after one which fails', async () => {
+    await group(request({ id: 'broken' }), request({ id: 'broken-holder', claims: [{ name: 'chain', value: 'taken' }] }));
+    const taken = { claims: [{ name: 'chain', value: 'taken' }] };
+    const outcomes = await group(
+      request({ id: 'broken', expectedVersion: 1 }),
+      request({ id: 'broken', expectedVersion: 7 }),
+      request({ id: 'broken', expectedVersion: 2 }),
+      request({ id: 'refused', ...taken }),
+      request({ id: 'refused', expectedVersion: 1 }),
+    );
+    expect(outcomes.map((outcome) => (outcome === LATER ? 'later' : outcome.outcome))).toEqual([
+      'appended',
+      'conflict',
+      'later',
+      'taken',
+      'later',
+    ]);
+  });
+
+  it('leaves a second command of a stream that claims a value to the next group', async () => {
+    const claims = (value: string) => ({ claims: [{ name: 'renamed', value }] });
+    const second = request({ id: 'renamed', expectedVersion: 1, ...claims('second') });
+    const outcomes = await group(request({ id: 'renamed', ...claims('first') }), second);
+    expect(outcomes).toMatchObject([{ outcome: 'appended' }, LATER]);
+    await group(second);
+    expect(await group(request({ id: 'elsewhere', ...claims('first') }))).toMatchObject([{ outcome: 'appended' }]);
+  });
+
   it('drops a command whose value is taken, and keeps the claims of its neighbours', async () => {
     const claim = (name: string, value: string) => ({
       claims: [

@@ -133,7 +133,7 @@ it('fails retriable on a partition that is held, while the others commit', async
   expect(await stuck).toBeInstanceOf(RetriableError);
   await holder.query('rollback');
   holder.release();
-  expect(await appends.append(held)).toMatchObject({ outcome: 'appended' });
+  expect(await appends.append(request({ id: held.key, commandId: held.commandId }))).toMatchObject({ outcome: 'appended' });
 });
 
 it('tries again when the server chose it to break a deadlock', async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Statement } from '../../src/database/database.js';
 import { refuse } from '../../src/kernel/errors.js';
 import type { AggregateDefinition } from '../../src/modules/aggregates/aggregate.js';
 import { Add, Added, Counter, Take } from './support/counter.js';
-import { WriteSide, type Writer } from './support/write-side.js';
+import { statementsOf } from './support/statements-of.js';
+import { WriteSide } from './support/write-side.js';
 
 let side: WriteSide;
 
@@ -29,17 +29,6 @@ function emptied(look: (sum: number) => Promise<void>): AggregateDefinition {
       async (_command, { sum }) => look(sum),
       (_command, { sum }) => (sum === 0 ? refuse('counter.empty') : [Added({ n: -sum })]),
     );
-}
-
-/** Counts the loads of a writer. */
-function loadsOf({ database }: Writer): () => number {
-  let loads = 0;
-  const query = database.query.bind(database);
-  database.query = <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
-    if (typeof statement !== 'string' && statement.name === 'kappa load streams') loads += 1;
-    return query<Row>(statement, values);
-  };
-  return () => loads;
 }
 
 describe('a command that the remembered state refuses', () => {
@@ -78,7 +67,7 @@ describe('a command that the remembered state refuses', () => {
     const seen: number[] = [];
     const aggregates = [emptied((sum) => Promise.resolve(void seen.push(sum)))];
     const writer = await side.writer({ aggregates });
-    const loads = loadsOf(writer);
+    const loads = statementsOf(writer, 'kappa load streams');
     await writer.commands.execute(new Add('current', 0));
     expect(loads()).toBe(1);
     await expect(writer.commands.execute(new Empty('current'))).rejects.toMatchObject({ code: 'counter.empty' });
@@ -93,7 +82,7 @@ describe('a command that the remembered state refuses', () => {
   it('is prepared once more for the newer state, which is then remembered', async () => {
     const seen: number[] = [];
     const writer = await side.writer({ aggregates: [emptied((sum) => Promise.resolve(void seen.push(sum)))] });
-    const loads = loadsOf(writer);
+    const loads = statementsOf(writer, 'kappa load streams');
     const other = await side.executor();
     await writer.commands.execute(new Add('newer', 0));
     await other.execute(new Add('newer', 4));

@@ -28,13 +28,15 @@ export class AggregateModel {
   readonly fingerprint: string;
   readonly events: ReadonlyMap<string, AnyEvent>;
   readonly hasClaims: boolean;
+  /** How often somebody has asked where an event is recorded before the append could tell. */
+  guessedPlaces = 0;
   readonly #freeze: <T>(value: T) => T;
 
   constructor(
     readonly definition: AggregateDefinition,
     codec: Codec,
     /** Freezes states and events, so that a decide or evolve that mutates fails. Off in production, for it costs time. */
-    freeze: boolean,
+    private readonly freeze: boolean,
   ) {
     this.decoder = new EventDecoder([definition.topic], codec);
     this.fingerprint = fingerprintOf(definition);
@@ -65,6 +67,11 @@ export class AggregateModel {
   /** Frozen where states and events are to be. */
   frozen<T>(value: T): T {
     return this.#freeze(value);
+  }
+
+  /** Frozen where states and events are to be, but not what it refers to. */
+  frozenItself<T>(value: T): T {
+    return this.freeze ? Object.freeze(value) : value;
   }
 
   decode(record: LogRecord): AnyRecorded {

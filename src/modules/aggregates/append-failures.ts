@@ -15,8 +15,9 @@ export function isRefusedAlways(error: unknown): boolean {
 
 /** It was sent, and nobody could say what became of it. */
 export function rejectUnknown(group: readonly PendingAppend[], why: string, cause: unknown): void {
-  for (const { request, reject } of group) {
-    reject(
+  for (const pending of group) {
+    const { request } = pending;
+    pending.reject(
       new UnknownOutcomeError(
         `the connection was lost while ${request.commandId} was appended to ${request.stream}, and ${why}`,
         {
@@ -31,5 +32,5 @@ export function rejectUnknown(group: readonly PendingAppend[], why: string, caus
 
 /** Nothing of it was written. */
 export function rejectAll(group: readonly PendingAppend[], error: unknown): void {
-  for (const { request, reject } of group) reject(asRetriable(error, `the append to ${request.stream}`));
+  for (const pending of group) pending.reject(asRetriable(error, `the append to ${pending.request.stream}`));
 }

@@ -174,30 +174,41 @@ begin
   end if;
 
   with judged as materialized (
-    select l.number, l.topic_id, l.partition, l.stream, l.key, l.command_id, l.hash, l.expected, l.events, l.head, l.taken,
-      (l.known).next_offset as known_offset, (l.known).recorded_at as known_at,
-      (l.known).first_version as known_first, (l.known).last_version as known_last,
-      case
-        when l.later then 'later'
-        when (l.known).stream is null then
-          case when l.head <> l.expected then 'conflict' when l.taken is not null then 'taken' else 'appended' end
-        when (l.known).content_hash <> l.hash then 'reused'
-        else 'repeated'
-      end as outcome
+    select o.number, o.topic_id, o.partition, o.stream, o.key, o.command_id, o.hash, o.expected, o.events, o.head, o.taken,
+      (o.known).next_offset as known_offset, (o.known).recorded_at as known_at,
+      (o.known).first_version as known_first, (o.known).last_version as known_last,
+      case when coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome
     from (
-      select g.*, row_number() over (partition by g.stream order by g.number) > 1 or v_later[g.number] as later,
-        (select k from ${schema}.commands k where k.stream = g.stream and k.command_id = g.command_id) as known,
-        coalesce(
-          (select r.version from ${schema}.log_records r where r.stream = g.stream order by r.version desc limit 1),
-          (select h.version from ${schema}.stream_heads h where h.stream = g.stream),
-          0) as head
+      select l.*,
+        case
+          when v_later[l.number] or l.twins > 1 or l.claims and count(*) over earlier > 0 then 'later'
+          when (l.known).stream is null then
+            case
+              when l.head + coalesce(sum(l.events) over earlier, 0) <> l.expected then 'conflict'
+              when l.taken is not null then 'taken'
+              else 'appended'
+            end
+          when (l.known).content_hash <> l.hash then 'reused'
+          else 'repeated'
+        end as outcome
       from (
-        select i as number, p_topic_ids[i] as topic_id, p_partitions[i] as partition, p_streams[i] as stream, p_keys[i] as key,
-          p_command_ids[i] as command_id, p_hashes[i] as hash, p_expected[i] as expected, p_counts[i] as events, v_taken[i] as taken
-        from pg_catalog.generate_series(1, pg_catalog.cardinality(p_streams)) as i
-      ) g
-      offset 0
-    ) l
+        select g.*, row_number() over (partition by g.stream, g.command_id order by g.number) as twins,
+          (select k from ${schema}.commands k where k.stream = g.stream and k.command_id = g.command_id) as known,
+          coalesce(
+            (select r.version from ${schema}.log_records r where r.stream = g.stream order by r.version desc limit 1),
+            (select h.version from ${schema}.stream_heads h where h.stream = g.stream),
+            0) as head
+        from (
+          select i as number, p_topic_ids[i] as topic_id, p_partitions[i] as partition, p_streams[i] as stream, p_keys[i] as key,
+            p_command_ids[i] as command_id, p_hashes[i] as hash, p_expected[i] as expected, p_counts[i] as events, v_taken[i] as taken,
+            i = any (p_claim_commands) as claims
+          from pg_catalog.generate_series(1, pg_catalog.cardinality(p_streams)) as i
+        ) g
+        offset 0
+      ) l
+      window earlier as (partition by l.stream order by l.number rows between unbounded preceding and 1 preceding)
+    ) o
+    window earlier as (partition by o.stream order by o.number rows between unbounded preceding and 1 preceding)
   ), tails as materialized (
     select p.topic_id, p.partition, t.next_offset, t.recorded_at, ${microseconds('t.recorded_at')} as recorded_us
     from (select distinct j.topic_id, j.partition from judged j where j.outcome = 'appended') p,

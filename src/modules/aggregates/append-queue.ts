@@ -2,10 +2,23 @@ import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 
 /** A command that waits for its append, and who is to be told. */
-export interface PendingAppend {
-  readonly request: AppendRequest;
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (error: unknown) => void;
+export class PendingAppend {
+  constructor(
+    readonly request: AppendRequest,
+    private readonly onOutcome: (outcome: AppendOutcome) => void,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** The caller first: what it remembers of the stream stands before others look. */
+  resolve(outcome: AppendOutcome): void {
+    this.onOutcome(outcome);
+    this.request.fate.settle(outcome.outcome === 'appended');
+  }
+
+  reject(error: unknown): void {
+    this.onError(error);
+    this.request.fate.settle(false);
+  }
 }
 
 export interface GroupBounds {

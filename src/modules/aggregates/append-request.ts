@@ -1,5 +1,6 @@
 import type { StreamName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
+import type { AppendFate } from './append-fate.js';
 
 /** An event as the append writes it. */
 export interface EncodedEvent {
@@ -33,6 +34,8 @@ export interface AppendRequest {
   readonly claims: readonly UniqueClaim[];
   /** Of values and headers together. */
   readonly bytes: number;
+  /** What becomes of it, and of the append that it was decided on. */
+  readonly fate: AppendFate;
 }
 
 /** What became of one command; nothing is thrown for it, so that it never touches the others of its group. */
@@ -51,4 +54,6 @@ export type AppendOutcome =
   | { readonly outcome: 'reused' }
   /** The stream is at `head`. */
   | { readonly outcome: 'conflict'; readonly head: number }
-  | { readonly outcome: 'taken'; readonly claim: UniqueClaim };
+  | { readonly outcome: 'taken'; readonly claim: UniqueClaim }
+  /** The append that it was decided on has failed; it was not sent. */
+  | { readonly outcome: 'unfounded' };

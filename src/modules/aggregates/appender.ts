@@ -5,7 +5,7 @@ import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
 import { isDeadlock, isRefusedAlways, rejectAll, rejectUnknown } from './append-failures.js';
-import { AppendQueue, type PendingAppend } from './append-queue.js';
+import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
 
@@ -76,7 +76,7 @@ export class Appender {
    */
   append(request: AppendRequest): Promise<AppendOutcome> {
     return new Promise((resolve, reject) => {
-      this.#queue.add({ request, resolve, reject });
+      this.#queue.add(new PendingAppend(request, resolve, reject));
       this.#schedule();
     });
   }
@@ -225,9 +225,19 @@ export class Appender {
     }
   }
 
-  /** @throws UnknownOutcomeError when the connection is lost after the statement was given to it. */
+  /**
+   * Sends what is not decided on an append that has failed.
+   * @throws UnknownOutcomeError when the connection is lost after the statement was given to it.
+   */
   async #send(group: readonly PendingAppend[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {
-    const requests = group.map(({ request }) => request);
+    const founded = group.map(({ request }) => !request.fate.isLost());
+    const requests = group.flatMap(({ request }, index) => (founded[index] ? [request] : []));
+    const outcomes = requests.length === 0 ? [] : await this.#outcomes(requests);
+    let next = 0;
+    return founded.map((sent) => (sent ? (outcomes[next++] ?? LATER) : { outcome: 'unfounded' }));
+  }
+
+  async #outcomes(requests: readonly AppendRequest[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {
     const statement = this.#statementOf(requests);
     let connection: Connection;
     try {

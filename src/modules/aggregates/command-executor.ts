@@ -12,6 +12,7 @@ import { checkCommand } from './command-check.js';
 import { CommandRun } from './command-run.js';
 import { Commands, type CommandResult, type ExecuteOptions } from './command.js';
 import { OwnTransactionAppender } from './own-transaction.js';
+import { FoundingGuess } from './founding-guess.js';
 import type { RunParts } from './run-target.js';
 import { SnapshotWriter } from './snapshots.js';
 import { StateCache } from './state-cache.js';
@@ -49,7 +50,6 @@ export class CommandExecutor extends Commands {
   readonly #appender: Appender;
   readonly #snapshots: SnapshotWriter;
   readonly #reads: SharedReads;
-  readonly #turns = new StreamTurns();
   readonly #parts: RunParts;
   readonly #underWay = new Set<Promise<unknown>>();
   #started: Promise<void> | null = null;
@@ -70,6 +70,8 @@ export class CommandExecutor extends Commands {
       codec,
       loader: new StreamLoader(database.schema),
       cache: new StateCache(options.stateCacheSize ?? 10_000),
+      turns: new StreamTurns(),
+      founding: new FoundingGuess(),
       snapshots: this.#snapshots,
       inject: options.inject,
       clock: options.clock ?? (() => new Date()),
@@ -147,11 +149,10 @@ export class CommandExecutor extends Commands {
         shared: false,
       }).run();
     }
-    const run = new CommandRun(target, this.#parts, {
+    return new CommandRun(target, this.#parts, {
       reads: this.#reads,
       append: (request) => this.#appender.append(request),
       shared: true,
-    });
-    return this.#turns.run(address.stream, () => run.run());
+    }).run();
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RetriableError, WrongExpectedVersionError } from '../../kernel/errors.js';
+import type { AppendFate } from './append-fate.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import type { CommandResult } from './command.js';
 import { idReused, tookEffect, valueTaken } from './command-errors.js';
@@ -9,6 +10,7 @@ import type { RunParts, RunTarget } from './run-target.js';
 import type { LoadedStream } from './state-cache.js';
 import type { CommandIdentity } from './stream-loader.js';
 import type { StreamReads } from './stream-reads.js';
+import type { StreamAhead } from './stream-turns.js';
 import { asRecorded } from './write-events.js';
 
 /** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */
@@ -19,8 +21,18 @@ export interface RunPlace {
   readonly shared: boolean;
 }
 
-interface Attempt extends Omit<Decided, 'request'> {
-  readonly outcome: AppendOutcome;
+/** What was decided, and what will become of it. */
+interface Attempt {
+  readonly decided: Decided;
+  /** It was not looked whether the stream is there. */
+  readonly founding: boolean;
+  readonly outcome: Promise<AppendOutcome>;
+}
+
+/** Not accepted on a state that an append under way will bring about. */
+interface RefusedAhead {
+  readonly refused: unknown;
+  readonly ahead: AppendFate;
 }
 
 type Repeat = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
@@ -47,50 +59,99 @@ export class CommandRun {
   }
 
   async run(): Promise<CommandResult> {
-    const { options, address } = this.target;
-    for (let attempt = 1; ; attempt += 1) {
-      const done = await this.#attempt();
-      if (!('written' in done)) return this.#repeated(done);
-      const { before, outcome } = done;
+    const { options, address, handler } = this.target;
+    for (let conflicts = 0; ;) {
+      const done = await this.#inTurn();
+      if ('refused' in done) {
+        if (!(await done.ahead.settled())) continue;
+        const earlier = await this.#lookUp();
+        if (earlier) return this.#repeated(earlier);
+        throw done.refused;
+      }
+      if (!('decided' in done)) return this.#repeated(done);
+      const { decided, founding } = done;
+      const outcome = await done.outcome;
       switch (outcome.outcome) {
         case 'appended':
-          return this.#appended(done, outcome.nextOffset, outcome.recordedAtUs);
+          if (founding) this.parts.founding.learn(handler, true);
+          return this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
         case 'repeated':
         case 'reused':
           return this.#repeated(outcome);
         case 'taken':
           throw valueTaken(this.target, outcome.claim);
+        case 'unfounded':
+          break;
         case 'conflict':
           this.parts.cache.drop(address.stream);
-          if (options.expectedVersion !== undefined || attempt > this.parts.retries)
-            throw new WrongExpectedVersionError(address.stream, before.version, outcome.head);
-          // Whoever came between may have been this very command, sent twice.
-          this.#mayRepeat = options.idempotencyKey !== undefined;
+          if (founding) this.parts.founding.learn(handler, false);
+          else conflicts += 1;
+          if (options.expectedVersion !== undefined || conflicts > this.parts.retries)
+            throw new WrongExpectedVersionError(address.stream, decided.before.version, outcome.head);
           // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
-          await delay(Math.random() * Math.min(2 ** attempt, LONGEST_PAUSE_MS));
+          if (!founding) await delay(Math.random() * Math.min(2 ** conflicts, LONGEST_PAUSE_MS));
       }
+      // Whoever came between may have been this very command, sent twice.
+      this.#mayRepeat = options.idempotencyKey !== undefined;
     }
   }
 
-  /** Load, prepare, decide, append, once; or what the same command did before, where its id turns out to be known. */
-  async #attempt(): Promise<Attempt | Repeat> {
+  #inTurn(): Promise<Attempt | RefusedAhead | Repeat> {
+    const { place, parts, target } = this;
+    return place.shared ? parts.turns.run(target.address.stream, () => this.#attempt()) : this.#attempt();
+  }
+
+  /** Load, prepare, decide, hand over, once; or what the same command did before, where its id turns out to be known. */
+  async #attempt(): Promise<Attempt | RefusedAhead | Repeat> {
+    const { handler, address } = this.target;
+    const ahead = this.place.shared ? this.parts.turns.ahead(address.stream) : null;
+    if (ahead) {
+      // Prepare may have effects outside: not for what may not come about.
+      const done = handler.prepare ? null : this.#attemptAhead(ahead);
+      if (done) return done;
+      await ahead.fate.settled();
+    }
     const remembered = this.#remembered();
+    const founding = remembered === null && this.#foundsLikely();
+    const known = founding ? { version: 0, state: this.target.model.initialState(), snapshotVersion: 0 } : remembered;
     // What prepare does is not done again for a command that has taken effect.
-    const loaded = remembered ? (this.target.handler.prepare && (await this.#lookUp())) || remembered : await this.#load(null);
+    const loaded = known ? (handler.prepare && (await this.#lookUp())) || known : await this.#load(null);
     if ('outcome' in loaded) return loaded;
     let decided: Decided;
     try {
       decided = await this.#decideOn(loaded);
     } catch (error) {
-      if (!remembered) throw error;
+      if (!known) throw error;
       // No append compares this with the head, so the state itself must be: it may be behind, for as long as it is kept.
-      const current = await this.#catchUp(remembered);
+      const current = await this.#catchUp(known);
       if ('outcome' in current) return current;
-      if (current.version === remembered.version) throw error;
+      if (current.version === known.version) throw error;
       decided = await this.#decideOn(current);
     }
-    const { before, written, request } = decided;
-    return { before, written, outcome: await this.place.append(request) };
+    const { request, after, guessed } = decided;
+    const outcome = this.place.append(request);
+    if (this.place.shared) {
+      if (guessed) await request.fate.settled();
+      else this.parts.turns.goAhead(address.stream, { stream: after, fate: request.fate });
+    }
+    return { decided, founding: founding && decided.before === known, outcome };
+  }
+
+  /** Null where it takes a guess: then it is decided when all is known. */
+  #attemptAhead({ stream, fate }: StreamAhead): Attempt | RefusedAhead | null {
+    const { model, address } = this.target;
+    const { guessedPlaces } = model;
+    let decided: Decided;
+    try {
+      this.#expect(stream);
+      decided = decideOn(this.parts, this.target, this.#identity, stream, undefined, fate);
+    } catch (refused) {
+      return model.guessedPlaces === guessedPlaces ? { refused, ahead: fate } : null;
+    }
+    if (decided.guessed) return null;
+    const outcome = this.place.append(decided.request);
+    this.parts.turns.goAhead(address.stream, { stream: decided.after, fate: decided.request.fate });
+    return { decided, founding: false, outcome };
   }
 
   /** The state in memory; null where there is none, or one that is behind what the caller has seen. */
@@ -99,11 +160,19 @@ export class CommandRun {
     return cached && cached.version >= (this.target.options.expectedVersion ?? 0) ? cached : null;
   }
 
+  /** Prepare may have effects outside: it is not called for a state that is only likely. */
+  #foundsLikely(): boolean {
+    const { handler, options } = this.target;
+    if (!this.place.shared || handler.prepare) return false;
+    return options.expectedVersion === undefined ? this.parts.founding.isLikely(handler) : options.expectedVersion === 0;
+  }
+
   async #load(known: LoadedStream | null): Promise<LoadedStream | Repeat> {
-    const { model, address } = this.target;
+    const { model, address, handler } = this.target;
     const command = this.#mayRepeat ? this.#identity : null;
     const loaded = await this.parts.loader.load(this.place.reads, model, address, command, known);
     this.#mayRepeat = false;
+    if (!known && !('outcome' in loaded)) this.parts.founding.learn(handler, loaded.version === 0);
     return loaded;
   }
 
@@ -124,24 +193,31 @@ export class CommandRun {
   }
 
   async #decideOn(before: LoadedStream): Promise<Decided> {
-    const { handler, command, options, address } = this.target;
-    const { version, state } = before;
-    const { expectedVersion = version } = options;
-    if (expectedVersion !== version) throw new WrongExpectedVersionError(address.stream, expectedVersion, version);
-    const facts = handler.prepare ? await handler.prepare(command, state as Readonly<unknown>, this.parts.inject) : undefined;
+    const { handler, command } = this.target;
+    this.#expect(before);
+    const facts = handler.prepare
+      ? await handler.prepare(command, before.state as Readonly<unknown>, this.parts.inject)
+      : undefined;
     return decideOn(this.parts, this.target, this.#identity, before, facts);
   }
 
-  #appended({ before, written }: Attempt, nextOffset: number, recordedAtUs: number): CommandResult {
+  /** @throws WrongExpectedVersionError when the stream is not where the caller has seen it. */
+  #expect({ version }: LoadedStream): void {
+    const { options, address } = this.target;
+    const { expectedVersion = version } = options;
+    if (expectedVersion !== version) throw new WrongExpectedVersionError(address.stream, expectedVersion, version);
+  }
+
+  #appended({ before, after, guessed, written }: Decided, nextOffset: number, recordedAtUs: number): CommandResult {
     const { model, address } = this.target;
-    const version = before.version + written.length;
+    const { version, snapshotVersion } = after;
     const events = model.frozen(asRecorded(written, nextOffset, recordedAtUs));
     if (this.place.shared) {
-      const state = events.reduce<unknown>((folded, event) => model.evolve(folded, event), before.state);
-      const every = model.definition.snapshotEvery;
-      const due = every !== null && version - before.snapshotVersion >= every;
-      if (due) this.parts.snapshots.offer(model, address.stream, version, state);
-      this.parts.cache.set(address.stream, { version, state, snapshotVersion: due ? version : before.snapshotVersion });
+      const state = guessed
+        ? events.reduce<unknown>((folded, event) => model.evolve(folded, event), before.state)
+        : after.state;
+      if (snapshotVersion > before.snapshotVersion) this.parts.snapshots.offer(model, address.stream, version, state);
+      this.parts.cache.set(address.stream, { version, state, snapshotVersion });
     }
     return { version, position: { [address.partitionKey]: nextOffset }, events };
   }

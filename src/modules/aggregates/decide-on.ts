@@ -1,3 +1,4 @@
+import { AppendFate } from './append-fate.js';
 import type { AppendRequest, UniqueClaim } from './append-request.js';
 import { decideCommand } from './decision.js';
 import type { RunParts, RunTarget } from './run-target.js';
@@ -8,6 +9,9 @@ import { writeEvents, type WrittenEvent } from './write-events.js';
 /** A command decided on a state, and what is to be appended for it. */
 export interface Decided {
   readonly before: LoadedStream;
+  readonly after: LoadedStream;
+  /** Something asked where an event is recorded while that was not known: `after` holds only once it is folded again. */
+  readonly guessed: boolean;
   readonly written: readonly WrittenEvent[];
   readonly request: AppendRequest;
 }
@@ -15,7 +19,8 @@ export interface Decided {
 const NO_CLAIMS: readonly UniqueClaim[] = [];
 
 /**
- * Decides a command on a state and writes its events as bytes; no I/O. `facts` are what prepare found.
+ * Decides a command on a state and writes its events as bytes; no I/O. `facts` are what prepare found, `ahead` is the append that
+ * will bring the state about, null where it is committed.
  * @throws what decide throws; KAPPA_BAD_DECISION, KAPPA_INVALID_PAYLOAD, KAPPA_NOT_JSON, KAPPA_RECORD_TOO_LARGE, KAPPA_EVOLVE_FAILED
  */
 export function decideOn(
@@ -24,9 +29,11 @@ export function decideOn(
   identity: CommandIdentity,
   before: LoadedStream,
   facts: unknown,
+  ahead: AppendFate | null = null,
 ): Decided {
   const { model, handler, command, options, address } = target;
   const { commandId } = identity;
+  const { guessedPlaces } = model;
   const now = parts.clock();
   const decided = decideCommand(model, handler, command, before.state, {
     now: now.toISOString(),
@@ -45,9 +52,18 @@ export function decideOn(
     traceparent: options.traceparent ?? null,
     newId: parts.newId,
   });
-  const after = written.reduce<unknown>((folded, { recorded }) => model.evolve(folded, recorded), before.state);
-  const claims = model.hasClaims ? changedClaims(model.claims(before.state), model.claims(after)) : NO_CLAIMS;
-  return { before, written, request: requestOf(target, identity, before.version, written, claims) };
+  const state = written.reduce<unknown>((folded, { recorded }) => model.evolve(folded, recorded), before.state);
+  const claims = model.hasClaims ? changedClaims(model.claims(before.state), model.claims(state)) : NO_CLAIMS;
+  const version = before.version + written.length;
+  const every = model.definition.snapshotEvery;
+  const isDue = every !== null && version - before.snapshotVersion >= every;
+  return {
+    before,
+    after: { version, state, snapshotVersion: isDue ? version : before.snapshotVersion },
+    guessed: model.guessedPlaces !== guessedPlaces,
+    written,
+    request: requestOf(target, identity, before.version, written, claims, new AppendFate(ahead)),
+  };
 }
 
 function requestOf(
@@ -56,6 +72,7 @@ function requestOf(
   expectedVersion: number,
   written: readonly WrittenEvent[],
   claims: readonly UniqueClaim[],
+  fate: AppendFate,
 ): AppendRequest {
   const { stream, key, tenant, partition, partitionKey } = address;
   const events = written.map(({ encoded }) => encoded);
@@ -72,6 +89,7 @@ function requestOf(
     events,
     claims,
     bytes,
+    fate,
   };
 }
 

@@ -2,15 +2,19 @@ import type { Codec } from '../../kernel/codec.js';
 import type { CommandHandler, Inject } from './aggregate.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
 import type { ExecuteOptions } from './command.js';
+import type { FoundingGuess } from './founding-guess.js';
 import type { SnapshotWriter } from './snapshots.js';
 import type { StateCache } from './state-cache.js';
 import type { StreamLoader } from './stream-loader.js';
+import type { StreamTurns } from './stream-turns.js';
 
 /** What all runs of an executor share. */
 export interface RunParts {
   readonly codec: Codec;
   readonly loader: StreamLoader;
   readonly cache: StateCache;
+  readonly turns: StreamTurns;
+  readonly founding: FoundingGuess;
   readonly snapshots: SnapshotWriter;
   readonly inject: Inject;
   readonly clock: () => Date;

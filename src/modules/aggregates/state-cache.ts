@@ -28,8 +28,9 @@ export class StateCache {
     return found;
   }
 
+  /** An older state never takes the place of a newer one: drop that first where it is not to be trusted. */
   set(stream: StreamName, entry: LoadedStream): void {
-    if (this.size === 0) return;
+    if (this.size === 0 || (this.#states.get(stream)?.version ?? 0) > entry.version) return;
     this.#states.delete(stream);
     this.#states.set(stream, entry);
     if (this.#states.size <= this.size) return;

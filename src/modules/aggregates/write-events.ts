@@ -23,8 +23,38 @@ export interface EventContext {
 
 export interface WrittenEvent {
   readonly encoded: EncodedEvent;
-  /** As it will be read again, from the bytes that are written; its offset and time are known only after the append. */
+  /** As it will be read again, from the bytes that are written. */
   readonly recorded: AnyRecorded;
+  readonly place: AwaitedPlace;
+}
+
+/**
+ * Where and when an event is recorded, which only the append tells. Whoever asks earlier is given what is likely, and the model
+ * counts that: what was decided by it has to be decided again.
+ */
+class AwaitedPlace {
+  #offset: number | null = null;
+  #recordedAt: string | null = null;
+
+  constructor(
+    private readonly model: AggregateModel,
+    private readonly now: Date,
+  ) {}
+
+  get offset(): number {
+    if (this.#offset === null) this.model.guessedPlaces += 1;
+    return this.#offset ?? 0;
+  }
+
+  get recordedAt(): string {
+    if (this.#recordedAt === null) this.model.guessedPlaces += 1;
+    return this.#recordedAt ?? isoMicros(this.now.getTime() * 1000);
+  }
+
+  become(offset: number, recordedAt: string): void {
+    this.#offset = offset;
+    this.#recordedAt = recordedAt;
+  }
 }
 
 /** @throws KAPPA_RECORD_TOO_LARGE, before anything is appended */
@@ -57,15 +87,46 @@ export function writeEvents(
     );
     const record = { topic: topic.name, partition: address.partition, key: address.key, value, headers };
     assertRecordFits(record, maxRecordBytes);
+    const place = new AwaitedPlace(model, context.now);
+    const decoded = model.decode({ ...record, offset: 0 as Offset, timestampUs: context.now.getTime() * 1000 });
     return {
       encoded: { type: event.type, value, headers: JSON.stringify(headers) },
-      recorded: model.decode({ ...record, offset: 0 as Offset, timestampUs: context.now.getTime() * 1000 }),
+      recorded: model.frozenItself(withPlace(decoded, place)),
+      place,
     };
   });
 }
 
-/** The events as they now stand in the log. `nextOffset` is one past the last of them. */
+function withPlace(event: AnyRecorded, place: AwaitedPlace): AnyRecorded {
+  const { id, type, data, stream, tenant, occurredAt, correlationId, causationId, topic, partition } = event;
+  return {
+    id,
+    type,
+    data,
+    stream,
+    tenant,
+    occurredAt,
+    get recordedAt() {
+      return place.recordedAt;
+    },
+    correlationId,
+    causationId,
+    topic,
+    partition,
+    get offset() {
+      return place.offset;
+    },
+  };
+}
+
+/**
+ * The events as they now stand in the log. `nextOffset` is one past the last of them. What was made of them before, states above
+ * all, sees their places from now on.
+ */
 export function asRecorded(written: readonly WrittenEvent[], nextOffset: number, recordedAtUs: number): readonly AnyRecorded[] {
   const recordedAt = isoMicros(recordedAtUs);
-  return written.map(({ recorded }, index) => ({ ...recorded, recordedAt, offset: nextOffset - written.length + index }));
+  return written.map(({ recorded, place }, index) => {
+    place.become(nextOffset - written.length + index, recordedAt);
+    return { ...recorded };
+  });
 }

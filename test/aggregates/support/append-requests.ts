@@ -2,6 +2,7 @@ import type { Database } from '../../../src/database/database.js';
 import { streamKey, streamName } from '../../../src/kernel/names.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import { partitionKey } from '../../../src/kernel/position.js';
+import { AppendFate } from '../../../src/modules/aggregates/append-fate.js';
 import type { AppendRequest } from '../../../src/modules/aggregates/append-request.js';
 import { counters } from './counter.js';
 
@@ -30,6 +31,7 @@ export async function requests(database: Database): Promise<(given: Given) => Ap
       events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers })),
       claims: [],
       bytes: 100 * count,
+      fate: new AppendFate(),
       ...given,
     };
   };

@@ -4,6 +4,7 @@ const FUNCTIONS = 'src/modules/aggregates/append-functions.ts';
 const LOG_FUNCTIONS = 'src/log/postgres/append-functions.ts';
 const RUN = 'src/modules/aggregates/command-run.ts';
 const append = (name: string) => ({ file: 'test/aggregates/append.test.ts', name });
+const ahead = (name: string) => ({ file: 'test/aggregates/decided-ahead.test.ts', name });
 const claims = {
   file: 'test/aggregates/unique-claims.test.ts',
   name: 'waits for whoever is claiming the same value in another partition: after its %s the value is %s',
@@ -57,7 +58,7 @@ export const appendGuards: readonly Guard[] = [
     driver: 'postgres',
     patches: [
       { file: FUNCTIONS, find: 'if v_head <> p_expected then', replace: 'if false then' },
-      { file: FUNCTIONS, find: "when l.head <> l.expected then 'conflict'", replace: "when false then 'conflict'" },
+      { file: FUNCTIONS, find: 'when l.head + coalesce(sum(l.events) over earlier, 0) <> l.expected', replace: 'when false' },
     ],
     caughtBy: { tests: [append('conflicts when the stream is elsewhere, whether behind or ahead, and leaves no hole')] },
   },
@@ -97,6 +98,48 @@ export const appendGuards: readonly Guard[] = [
     },
   },
   {
+    guard: 'append decided on another sent only where that was appended',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/aggregates/append-fate.ts',
+        find: 'if (this.#before !== null && this.#before.#appended === false) this.settle(false);',
+        replace: '',
+      },
+    ],
+    caughtBy: { tests: [ahead('is not made when that one fails, %s')] },
+  },
+  {
+    guard: 'commands of a stream judged only up to the first that fails',
+    driver: 'postgres',
+    patches: [
+      {
+        file: FUNCTIONS,
+        find: "case when coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome",
+        replace: 'o.outcome as outcome',
+      },
+    ],
+    caughtBy: { tests: [append('judges none of a stream that comes after one which fails')] },
+  },
+  {
+    guard: 'one command of a stream in a group claims values',
+    driver: 'postgres',
+    patches: [{ file: FUNCTIONS, find: ' or l.claims and count(*) over earlier > 0', replace: '' }],
+    caughtBy: { tests: [append('leaves a second command of a stream that claims a value to the next group')] },
+  },
+  {
+    guard: 'refusal ahead of a commit told only once that is committed',
+    driver: 'postgres',
+    patches: [{ file: RUN, find: 'if (!(await done.ahead.settled())) continue;', replace: '' }],
+    caughtBy: { tests: [ahead('are accepted where what would have refused them has failed')] },
+  },
+  {
+    guard: 'nothing decided on a place that is only guessed',
+    driver: 'postgres',
+    patches: [{ file: RUN, find: 'if (decided.guessed) return null;', replace: '' }],
+    caughtBy: { tests: [ahead('is decided on as they stand in the log, where evolve %s')] },
+  },
+  {
     guard: 'look-up after a lost answer to an append',
     driver: 'postgres',
     patches: [
@@ -118,7 +161,13 @@ export const appendGuards: readonly Guard[] = [
   {
     guard: 'streams in memory changed after COMMIT',
     driver: 'postgres',
-    patches: [{ file: RUN, find: '    if (this.place.shared) {', replace: '    if (this.place) {' }],
+    patches: [
+      {
+        file: RUN,
+        find: '    if (this.place.shared) {\n      const state',
+        replace: '    if (this.place) {\n      const state',
+      },
+    ],
     caughtBy: {
       tests: [rolledBack],
     },
@@ -126,7 +175,7 @@ export const appendGuards: readonly Guard[] = [
   {
     guard: 'remembered state compared before a refusal',
     driver: 'postgres',
-    patches: [{ file: RUN, find: 'if (!remembered) throw error;', replace: 'throw error;' }],
+    patches: [{ file: RUN, find: 'if (!known) throw error;', replace: 'throw error;' }],
     caughtBy: {
       tests: [
         { file: 'test/aggregates/stale-state.test.ts', name: 'is accepted once another process has written what it lacked' },

@@ -1,0 +1,32 @@
+/** What becomes of one append, for those that are decided on what it will have brought. */
+export class AppendFate {
+  #appended: boolean | null = null;
+  #before: AppendFate | null;
+  #told: ((appended: boolean) => void)[] = [];
+
+  /** `before`: the append that this one was decided on, where that is not committed yet. */
+  constructor(before: AppendFate | null = null) {
+    this.#before = before;
+  }
+
+  /** Not appended, or decided on one that was not: it must not be sent. */
+  isLost(): boolean {
+    if (this.#before !== null && this.#before.#appended === false) this.settle(false);
+    return this.#appended === false;
+  }
+
+  /** Said once; what is said later does not count. */
+  settle(appended: boolean): void {
+    if (this.#appended !== null) return;
+    this.#appended = appended;
+    // A stream that never rests would else hold on to every append it ever made.
+    this.#before = null;
+    for (const tell of this.#told.splice(0)) tell(appended);
+  }
+
+  /** Resolves with whether it was appended. */
+  settled(): Promise<boolean> {
+    const appended = this.#appended;
+    return appended === null ? new Promise((resolve) => this.#told.push(resolve)) : Promise.resolve(appended);
+  }
+}

@@ -1,0 +1,28 @@
+import type { Statement } from '../../../src/database/database.js';
+import type { Writer } from './write-side.js';
+
+/** Counts the statements of a writer whose names begin so, on its pool and on the connections that it takes from there. */
+export function statementsOf({ database }: Writer, name: string): () => number {
+  let count = 0;
+  const look = (statement: string | Statement): void => {
+    if (typeof statement !== 'string' && statement.name?.startsWith(name)) count += 1;
+  };
+  const query = database.query.bind(database);
+  database.query = <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
+    look(statement);
+    return query<Row>(statement, values);
+  };
+  const connect = database.connect.bind(database);
+  database.connect = async () => {
+    const connection = await connect();
+    const ask = connection.query.bind(connection);
+    return {
+      ...connection,
+      query: <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
+        look(statement);
+        return ask<Row>(statement, values);
+      },
+    };
+  };
+  return () => count;
+}
