@@ -195,5 +195,6 @@ export type CommitOutcome =
 
 /** Tells a log that records were committed beside it, so that readers in this process wake at once. */
 export interface AppendSignal {
-  appended(position: Position): void;
+  /** `records`: what was appended, those of a partition in their order; a log may keep it for readers that follow closely. */
+  appended(position: Position, records?: () => readonly LogRecord[]): void;
 }

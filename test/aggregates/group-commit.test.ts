@@ -96,7 +96,7 @@ it('bounds a group by commands and by bytes, and sends a larger command alone', 
 
 it('takes a group apart when the database refuses the data of one command', async () => {
   const { it: appends } = appender();
-  const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: 'not json' };
+  const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: {}, headersJson: 'not json' };
   const settled = await Promise.allSettled([
     ...Array.from({ length: 5 }, (_, n) => appends.append(request({ id: `good-${n}` }))),
     appends.append(request({ id: 'bad', events: [bad] })),

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { NOWHERE, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
-import type { NewRecord } from '../../kernel/record.js';
+import type { LogRecord, NewRecord } from '../../kernel/record.js';
 import {
   DEFAULT_MAX_RECORD_BYTES,
   type AppendSignal,
@@ -30,6 +30,7 @@ import { PostgresGroups } from './postgres-groups.js';
 import { readLogIdentity } from './log-identity.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { fetchPages } from './pages.js';
+import { RecentRecords, type RecentBounds } from './recent-records.js';
 import { RetentionKeeper } from './retention.js';
 import { openSession } from './session.js';
 import { descriptionOf, TopicCatalog } from './topic-catalog.js';
@@ -53,6 +54,9 @@ export interface PostgresLogOptions {
   readonly onBackgroundError?: (error: unknown) => void;
 }
 
+/** Enough for readers that are some hundred milliseconds behind at tens of thousands of records a second. */
+const RECENT: RecentBounds = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1024 };
+
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'postgres';
@@ -62,6 +66,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly #seats: GroupCoordinator;
   readonly #retention: RetentionKeeper;
   readonly #wake: Wake;
+  readonly #recent = new RecentRecords(RECENT);
   readonly #members = new Set<PollingMember>();
   readonly #stopping = new AbortController();
   #retentionTimer: NodeJS.Timeout | null = null;
@@ -80,7 +85,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     });
     this.#retention = new RetentionKeeper(database, this.#topics);
     this.#wake = new Wake({
-      probe: (after) => readGrown(database, this.#topics, after),
+      probe: (after) => this.#grown(after),
       minIntervalMs: options.minPollIntervalMs ?? 15,
       maxIntervalMs: options.maxPollIntervalMs ?? 250,
     });
@@ -138,7 +143,9 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   /** Wakes the readers of this process; also for records that were appended beside this log, by aggregates. */
-  appended(position: Position): void {
+  appended(position: Position, records?: () => readonly LogRecord[]): void {
+    // Nobody who only appends pays for readers.
+    if (records && this.#members.size > 0) this.#recent.add(records());
     this.#wake.appended(position);
   }
 
@@ -174,11 +181,25 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     if (this.#stopping.signal.aborted) throw logStopped();
-    const pages = await fetchPages(this.database, this.#topics, wishes);
+    const recent = wishes.map((wish) => this.#recent.page(wish));
+    const missing = wishes.filter((_, index) => recent[index] === null);
+    if (missing.length === 0) return recent.flatMap((page) => page ?? []);
+    const fetched = await this.#fetch(missing);
+    return recent.map((page) => page ?? (fetched.shift() as Page));
+  }
+
+  async #fetch(wishes: readonly PageWish[]): Promise<Page[]> {
+    let pages: readonly Page[];
+    try {
+      pages = await fetchPages(this.database, this.#topics, wishes);
+    } catch (error) {
+      this.#recent.clear();
+      throw error;
+    }
     const ends: Record<PartitionKey, number> = {};
     wishes.forEach(({ topic, partition }, index) => (ends[partitionKey(topic, partition)] = pages[index]?.end ?? 0));
     this.#wake.appended(ends);
-    return pages;
+    return [...pages];
   }
 
   grown(after: Position, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
@@ -191,6 +212,15 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   takeSeat(request: SeatRequest): Promise<GroupSeat> {
     return this.#seats.takeSeat(request);
+  }
+
+  async #grown(after: Position): Promise<Position> {
+    try {
+      return await readGrown(this.database, this.#topics, after);
+    } catch (error) {
+      this.#recent.clear();
+      throw error;
+    }
   }
 
   #enforceLater(): void {

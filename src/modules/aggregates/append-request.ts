@@ -1,13 +1,15 @@
-import type { StreamName } from '../../kernel/names.js';
+import type { StreamName, TopicName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
+import type { RecordHeaders } from '../../kernel/record.js';
 import type { AppendFate } from './append-fate.js';
 
 /** An event as the append writes it. */
 export interface EncodedEvent {
   readonly type: string;
   readonly value: Uint8Array;
-  /** A JSON object of texts. */
-  readonly headers: string;
+  readonly headers: RecordHeaders;
+  /** The same as a JSON object. */
+  readonly headersJson: string;
 }
 
 /** A value that the stream holds from now on, alone in its tenant; null gives back what it held under this name. */
@@ -22,6 +24,7 @@ export interface AppendRequest {
   /** The record key of its events. */
   readonly key: string;
   readonly tenant: string | null;
+  readonly topic: TopicName;
   readonly topicId: number;
   readonly partition: number;
   readonly partitionKey: PartitionKey;

@@ -5,6 +5,7 @@ import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
 import { isDeadlock, isRefusedAlways, rejectAll, rejectUnknown } from './append-failures.js';
+import { recordsOf, type Appended } from './appended-records.js';
 import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
@@ -139,6 +140,7 @@ export class Appender {
   #tell(group: readonly PendingAppend[], outcomes: readonly (AppendOutcome | typeof LATER)[]): void {
     const ends: Record<PartitionKey, number> = {};
     const later: PendingAppend[] = [];
+    const appended: Appended[] = [];
     group.forEach((pending, index) => {
       const outcome = outcomes[index];
       if (outcome === undefined || outcome === LATER) {
@@ -147,11 +149,12 @@ export class Appender {
       }
       const key = pending.request.partitionKey;
       if ('nextOffset' in outcome) ends[key] = Math.max(ends[key] ?? 0, outcome.nextOffset);
+      if (outcome.outcome === 'appended') appended.push({ request: pending.request, outcome });
       this.#queue.markSlow(key, false);
       pending.resolve(outcome);
     });
     this.#queue.putBack(later);
-    this.signal.appended(ends);
+    this.signal.appended(ends, () => appended.flatMap(recordsOf));
   }
 
   async #recover(group: readonly PendingAppend[], error: unknown): Promise<void> {

@@ -67,7 +67,7 @@ export function decideOn(
 }
 
 function requestOf(
-  { address, topicId }: RunTarget,
+  { address, model, topicId }: RunTarget,
   identity: CommandIdentity,
   expectedVersion: number,
   written: readonly WrittenEvent[],
@@ -76,11 +76,12 @@ function requestOf(
 ): AppendRequest {
   const { stream, key, tenant, partition, partitionKey } = address;
   const events = written.map(({ encoded }) => encoded);
-  const bytes = events.reduce((sum, { value, headers }) => sum + value.byteLength + headers.length, 0);
+  const bytes = events.reduce((sum, { value, headersJson }) => sum + value.byteLength + headersJson.length, 0);
   return {
     stream,
     key,
     tenant,
+    topic: model.definition.topic.name,
     topicId,
     partition,
     partitionKey,

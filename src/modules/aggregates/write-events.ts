@@ -90,7 +90,7 @@ export function writeEvents(
     const place = new AwaitedPlace(model, context.now);
     const decoded = model.decode({ ...record, offset: 0 as Offset, timestampUs: context.now.getTime() * 1000 });
     return {
-      encoded: { type: event.type, value, headers: JSON.stringify(headers) },
+      encoded: { type: event.type, value, headers, headersJson: JSON.stringify(headers) },
       recorded: model.frozenItself(withPlace(decoded, place)),
       place,
     };

@@ -17,18 +17,20 @@ export async function requests(database: Database): Promise<(given: Given) => Ap
     const key = streamKey(tenant, id);
     const partition = partitionOf(key, counters.partitions);
     const value = Buffer.from(JSON.stringify({ n: 1 }));
-    const headers = JSON.stringify({ ce_type: 'counter.added' });
+    const headers = { ce_type: 'counter.added' };
+    const headersJson = JSON.stringify(headers);
     return {
       stream: streamName({ tenant, aggregate: 'counter', id }),
       key,
       tenant,
+      topic: counters.name,
       topicId,
       partition,
       partitionKey: partitionKey(counters.name, partition),
       commandId: `command-${(made += 1)}`,
       contentHash: 'hash',
       expectedVersion: 0,
-      events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers })),
+      events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers, headersJson })),
       claims: [],
       bytes: 100 * count,
       fate: new AppendFate(),

@@ -26,3 +26,20 @@ export function statementsOf({ database }: Writer, name: string): () => number {
   };
   return () => count;
 }
+
+/** Counts the reads of the log of a writer: they are COPY, which goes past `query`. */
+export function readsOf({ database }: Writer): () => number {
+  let count = 0;
+  const connect = database.connect.bind(database);
+  database.connect = async () => {
+    const connection = await connect();
+    return {
+      ...connection,
+      get raw() {
+        count += 1;
+        return connection.raw;
+      },
+    };
+  };
+  return () => count;
+}

@@ -1,0 +1,91 @@
+import type { Offset } from '../../kernel/names.js';
+import { partitionKey, type PartitionKey } from '../../kernel/position.js';
+import { recordBytes, type LogRecord } from '../../kernel/record.js';
+import type { Page, PageWish } from '../page-source.js';
+
+export interface RecentBounds {
+  /** Bytes of one partition at most; beyond, the older half goes. */
+  readonly partitionBytes: number;
+  /** Bytes of all partitions at most; beyond, those go that were appended to longest ago. */
+  readonly bytes: number;
+}
+
+/** Records without a gap, up to the newest that is known. */
+interface Run {
+  records: LogRecord[];
+  bytes: number;
+}
+
+/**
+ * What this process has appended last, so that readers which follow closely need not ask the database for what it was just given.
+ * Holds what is committed, and of each partition only what follows without a gap: what others appended in between is read from the
+ * database, and the run begins anew behind it.
+ */
+export class RecentRecords {
+  /** Appended to longest ago first. */
+  readonly #runs = new Map<PartitionKey, Run>();
+  #bytes = 0;
+
+  constructor(private readonly bounds: RecentBounds) {}
+
+  /** Takes in committed records, those of a partition in their order. */
+  add(records: readonly LogRecord[]): void {
+    for (const record of records) this.#addOne(record);
+    for (const key of this.#runs.keys()) {
+      if (this.#bytes <= this.bounds.bytes) return;
+      this.#forget(key);
+    }
+  }
+
+  /** The page as the database would give it; null where it has to be asked. */
+  page({ topic, partition, from, to, maxRecords, maxBytes }: PageWish): Page | null {
+    const records = this.#runs.get(partitionKey(topic, partition))?.records;
+    const first = records?.[0];
+    if (!records || !first || from < first.offset) return null;
+    const start = from - first.offset;
+    if (start >= records.length) return null;
+    const end = (first.offset + records.length) as Offset;
+    const most = Math.min(start + maxRecords, to === null ? records.length : to - first.offset, records.length);
+    let stop = start;
+    for (let bytes = 0; stop < most && (stop === start || bytes < maxBytes); stop += 1) {
+      const record = records[stop];
+      if (record) bytes += recordBytes(record);
+    }
+    return { begin: from, end, records: records.slice(start, stop) };
+  }
+
+  /** For when it is in doubt whether the database still has what it has confirmed. */
+  clear(): void {
+    this.#runs.clear();
+    this.#bytes = 0;
+  }
+
+  #addOne(record: LogRecord): void {
+    const key = partitionKey(record.topic, record.partition);
+    const known = this.#runs.get(key);
+    const last = known?.records.at(-1);
+    const follows = last !== undefined && last.offset + 1 === record.offset;
+    if (known && !follows) this.#forget(key);
+    const run = known && follows ? known : { records: [], bytes: 0 };
+    const bytes = recordBytes(record);
+    run.records.push(record);
+    run.bytes += bytes;
+    this.#bytes += bytes;
+    if (run.bytes > this.bounds.partitionBytes) this.#halve(run);
+    this.#runs.delete(key);
+    this.#runs.set(key, run);
+  }
+
+  #halve(run: Run): void {
+    const kept = run.records.slice(Math.ceil(run.records.length / 2));
+    const bytes = kept.reduce((sum, record) => sum + recordBytes(record), 0);
+    this.#bytes += bytes - run.bytes;
+    run.records = kept;
+    run.bytes = bytes;
+  }
+
+  #forget(key: PartitionKey): void {
+    this.#bytes -= this.#runs.get(key)?.bytes ?? 0;
+    this.#runs.delete(key);
+  }
+}

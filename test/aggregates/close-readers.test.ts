@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { LogBatch, GroupMember } from '../../src/log/event-log.js';
+import { partitionKey } from '../../src/kernel/position.js';
+import type { LogRecord } from '../../src/kernel/record.js';
+import { PostgresLog } from '../../src/log/postgres/postgres-log.js';
+import { Add, counters, Name } from './support/counter.js';
+import { readsOf } from './support/statements-of.js';
+import { WriteSide, type Writer } from './support/write-side.js';
+
+let side: WriteSide;
+let writer: Writer;
+let member: GroupMember;
+
+beforeAll(async () => {
+  side = await WriteSide.start();
+  writer = await side.writer();
+  member = await writer.log.join({
+    group: 'close',
+    topics: [counters.name],
+    assigned: async () => ({}),
+    revoked: async () => undefined,
+  });
+  await member.poll({ maxWaitMs: 0 });
+});
+afterAll(async () => {
+  await member.leave();
+  await side.stop();
+});
+
+async function poll(): Promise<readonly LogBatch[]> {
+  const batches: LogBatch[] = [];
+  for (;;) {
+    const polled = await member.poll({ maxWaitMs: 0 });
+    if (polled.length === 0) return batches;
+    batches.push(...polled);
+  }
+}
+
+it('are given what this process appends without a query, and it is what stands in the log', async () => {
+  await poll();
+  const reads = readsOf(writer);
+  for (let n = 0; n < 30; n += 1) await writer.commands.execute(new Add(`near-${n % 7}`, n, 1 + (n % 3)));
+  await writer.commands.execute(new Name('near-1', 'Zoë "☕"\n\ud83d\ude00'), {
+    tenant: 'acme',
+    occurredAt: '2026-01-31T12:00:00+01:00',
+  });
+  const records = (await poll()).flatMap((batch) => batch.records);
+  expect(reads()).toBe(0);
+  const fresh = new PostgresLog(writer.database);
+  const ends = await fresh.offsets(counters.name);
+  const positions = (end: boolean) =>
+    Object.fromEntries(ends.map((one) => [partitionKey(counters.name, one.partition), end ? one.end : 0]));
+  const stands: LogRecord[] = [];
+  for await (const batch of fresh.read({ from: positions(false), to: positions(true) })) stands.push(...batch.records);
+  await fresh.stop();
+  expect(records).toHaveLength(61);
+  expect(comparable(records)).toEqual(comparable(stands));
+});
+
+/** In the order of partitions and offsets, bytes as text. */
+function comparable(records: readonly LogRecord[]): readonly unknown[] {
+  return records
+    .toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+    .map((record) => ({ ...record, value: Buffer.from(record.value ?? []).toString('utf8') }));
+}
+
+it('are given in order what other processes append in between', async () => {
+  await poll();
+  const other = await side.executor();
+  for (let n = 0; n < 20; n += 1) await (n % 3 === 0 ? other : writer.commands).execute(new Add('between', 1));
+  const versions = (await poll()).flatMap(({ records }) => records.map(({ headers }) => headers['ce_streamversion']));
+  expect(versions).toEqual(Array.from({ length: 20 }, (_, n) => String(n + 1)));
+});
