@@ -9,10 +9,20 @@ import { latency } from './latency/latency.js';
 import { read } from './read/read.js';
 import { rebuild } from './rebuild.js';
 import { printResult, type BenchReport } from './result.js';
+import { scale } from './scale/scale.js';
 import { swap } from './swap/swap.js';
 
 /** What can be asked for by name. */
-const BENCHES: Readonly<Record<string, Bench>> = { append, rebuild, snapshot: foreignSnapshot, latency, read, swap, idle };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  append,
+  rebuild,
+  snapshot: foreignSnapshot,
+  latency,
+  read,
+  swap,
+  scale,
+  idle,
+};
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')}|all [--log postgres|kafka] [--quick] [--rounds N] [--json FILE]`;
 
