@@ -6,7 +6,7 @@ import type { Bench, BenchSettings } from './bench.js';
 import { foreignSnapshot } from './foreign-snapshot.js';
 import { idle } from './idle/idle.js';
 import { latency } from './latency/latency.js';
-import { rebuild } from './rebuild.js';
+import { rebuild } from './rebuild/rebuild.js';
 import { printResult, type BenchReport } from './result.js';
 
 /** What can be asked for by name. */
