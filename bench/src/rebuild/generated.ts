@@ -6,8 +6,10 @@ import { compared, comparedAtMost, type BenchResult } from '../result.js';
 import type { Servers } from '../servers.js';
 import { projectionName, TABLES, type TableName } from './generated-projections.js';
 import type { LivePart } from './live.process.js';
+import { eventsOf } from './log-size.js';
+import { rebuildOurs } from './rebuild-ours.js';
 import { assertSameRows } from './same-rows.js';
-import type { RebuildPart, RebuildReport } from './side.js';
+import { rateOf, type RebuildPart, type RebuildReport } from './side.js';
 
 interface Load {
   readonly topic: string;
@@ -20,9 +22,6 @@ const LOADS: readonly Load[] = [
   { topic: 'hot', words: '1,000 hot streams (Zipf)', streams: 1_000, spread: 'zipf' },
   { topic: 'cold', words: '100,000 cold streams (uniform)', streams: 100_000, spread: 'uniform' },
 ];
-
-const EVENTS = 1_000_000;
-const QUICK_EVENTS = 250_000;
 
 const ONE: readonly TableName[] = ['things'];
 const THREE: readonly TableName[] = ['things', 'groups', 'days'];
@@ -41,7 +40,7 @@ interface Runs {
 export async function rebuildGenerated(servers: Servers, settings: BenchSettings): Promise<readonly BenchResult[]> {
   const results: BenchResult[] = [];
   for (const load of LOADS) {
-    const events = settings.quick ? QUICK_EVENTS : EVENTS;
+    const events = eventsOf(settings);
     const runs = await measure(servers, load, events, roundsOf(settings));
     results.push(...resultsOf(`${events.toLocaleString('en')} events, ${load.words}`, runs));
   }
@@ -76,7 +75,7 @@ async function measure(servers: Servers, load: Load, events: number, rounds: num
     ] as const) {
       const part = { databaseUrl, brokers: [], topic, tables };
       const theirs = await built(loop, () => side('loop', part));
-      await assertSameTables(servers, await built(ours, () => side('ours', part)), theirs, tables);
+      await assertSameTables(servers, await built(ours, () => rebuildOurs(part)), theirs, tables);
     }
     await built('parseOnly', () => side('parse-only', { databaseUrl, brokers: [], topic, tables: [] }));
     const followed = await built('live', () => live({ databaseUrl, topic, projections: [follower], events }));
@@ -85,7 +84,7 @@ async function measure(servers: Servers, load: Load, events: number, rounds: num
   return runs;
 }
 
-function side(name: 'ours' | 'loop' | 'parse-only', part: RebuildPart): Promise<RebuildReport> {
+function side(name: 'loop' | 'parse-only', part: RebuildPart): Promise<RebuildReport> {
   return runPart<RebuildPart, RebuildReport>(new URL(`./${name}.process.js`, import.meta.url), part);
 }
 
@@ -152,8 +151,4 @@ function resultsOf(words: string, runs: Runs): readonly BenchResult[] {
       { ours: rates('live'), theirs: rates('oursOne') },
     ),
   ];
-}
-
-function rateOf({ events, seconds }: RebuildReport): number {
-  return events / seconds;
 }

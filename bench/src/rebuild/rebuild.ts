@@ -2,6 +2,7 @@ import type { Bench } from '../bench.js';
 import { startServers } from '../servers.js';
 import { rebuildFines } from './fines.js';
 import { rebuildGenerated } from './generated.js';
+import { rebuildOwnRows } from './own-rows.js';
 
 /** From a log to its tables: beside what is written by hand, beside peers, and beside what the machine can do at all. */
 export const rebuild: Bench = {
@@ -10,7 +11,9 @@ export const rebuild: Bench = {
     const servers = await startServers('postgres');
     try {
       const { environment } = servers;
-      return { environment, results: [...(await rebuildGenerated(servers, settings)), await rebuildFines(settings)] };
+      const generated = await rebuildGenerated(servers, settings);
+      const ownRows = await rebuildOwnRows(servers, settings);
+      return { environment, results: [...generated, ownRows, await rebuildFines(settings)] };
     } finally {
       await servers.stop();
     }

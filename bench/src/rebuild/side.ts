@@ -16,3 +16,7 @@ export interface RebuildReport {
   /** Where each table stands that it built, quoted and qualified; in the order in which they were asked for. */
   readonly built: readonly string[];
 }
+
+export function rateOf({ events, seconds }: RebuildReport): number {
+  return events / seconds;
+}
