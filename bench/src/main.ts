@@ -7,7 +7,7 @@ import { foreignSnapshot } from './foreign-snapshot.js';
 import { idle } from './idle/idle.js';
 import { latency } from './latency/latency.js';
 import { read } from './read/read.js';
-import { rebuild } from './rebuild.js';
+import { rebuild } from './rebuild/rebuild.js';
 import { printResult, type BenchReport } from './result.js';
 import { scale } from './scale/scale.js';
 import { swap } from './swap/swap.js';

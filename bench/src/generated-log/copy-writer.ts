@@ -33,6 +33,11 @@ export class CopyWriter {
     this.#at = this.#chunk.writeUInt32BE(value - Math.floor(value / TWO_32) * TWO_32, this.#at);
   }
 
+  float8(value: number): void {
+    this.#at = this.#chunk.writeInt32BE(8, this.#at);
+    this.#at = this.#chunk.writeDoubleBE(value, this.#at);
+  }
+
   /** `timestamptz`, from milliseconds since 1970. */
   timestamp(ms: number): void {
     this.int8(ms * 1_000 - POSTGRES_EPOCH_US);
