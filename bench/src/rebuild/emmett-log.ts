@@ -1,5 +1,4 @@
 import type { Database } from 'nest-kappa';
-import { installPeers } from '../install-peers.js';
 
 interface Emmett {
   getPostgreSQLEventStore(url: string): { readonly schema: { migrate(): Promise<unknown> }; close(): Promise<void> };
@@ -30,7 +29,6 @@ export function emmettUrl(databaseUrl: string): string {
 
 /** Fills Emmett's own tables, made by itself, with so many events of a generated topic. */
 export async function loadEmmett(database: Database, topic: string, events: number): Promise<void> {
-  await installPeers();
   const { getPostgreSQLEventStore } = (await import(PACKAGE)) as Emmett;
   await database.query('drop schema if exists bench_emmett cascade; create schema bench_emmett');
   const store = getPostgreSQLEventStore(emmettUrl(database.url));

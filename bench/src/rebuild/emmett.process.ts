@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import pg from 'pg';
-import { installPeers } from '../install-peers.js';
 import { playPart } from '../part.js';
 import { emmettUrl } from './emmett-log.js';
 import type { RebuildReport } from './side.js';
@@ -47,7 +46,6 @@ on conflict (id) do update set n = things.n + 1, last = excluded.last, sum = thi
 
 /** Rebuilds one projection by Emmett's own function for it, into a table by SQL, which it applies event by event. */
 playPart(async ({ databaseUrl, batchSize }: EmmettPart): Promise<RebuildReport> => {
-  await installPeers();
   const { postgreSQLRawSQLProjection, rebuildPostgreSQLProjections } = (await import(PACKAGE)) as Emmett;
   const { rawSql, sql } = (await import(SQL_PACKAGE)) as Dumbo;
   const client = new pg.Client({ connectionString: databaseUrl });
