@@ -6,11 +6,23 @@ import type { Bench, BenchSettings } from './bench.js';
 import { foreignSnapshot } from './foreign-snapshot.js';
 import { idle } from './idle/idle.js';
 import { latency } from './latency/latency.js';
-import { rebuild } from './rebuild.js';
+import { read } from './read/read.js';
+import { rebuild } from './rebuild/rebuild.js';
 import { printResult, type BenchReport } from './result.js';
+import { scale } from './scale/scale.js';
+import { swap } from './swap/swap.js';
 
 /** What can be asked for by name. */
-const BENCHES: Readonly<Record<string, Bench>> = { append, rebuild, snapshot: foreignSnapshot, latency, idle };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  append,
+  rebuild,
+  snapshot: foreignSnapshot,
+  latency,
+  read,
+  swap,
+  scale,
+  idle,
+};
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')}|all [--log postgres|kafka] [--quick] [--rounds N] [--json FILE]`;
 

@@ -4,9 +4,12 @@ import { once } from 'node:events';
 const PART = 'KAPPA_BENCH_PART';
 const STOP = 'stop';
 
-/** Runs a file in a process of its own, as each side of a bench has one, and returns what it reports with {@link playPart}. */
-export async function runPart<Part, Report>(file: URL, part: Part): Promise<Report> {
-  const child = forked(file, part);
+/**
+ * Runs a file in a process of its own, as each side of a bench has one, and returns what it reports with {@link playPart}.
+ * `execPath` is the Node.js that runs it; the bench's own by default.
+ */
+export async function runPart<Part, Report>(file: URL, part: Part, execPath = process.execPath): Promise<Report> {
+  const child = forked(file, part, execPath);
   let report: Report | undefined;
   child.on('message', (message) => (report = message as Report));
   const [code] = (await once(child, 'exit')) as [number | null];
@@ -57,8 +60,8 @@ export function holdPart<Part, Report>(
   }, failed);
 }
 
-function forked(file: URL, part: unknown): ChildProcess {
-  return fork(file, { env: { ...process.env, [PART]: JSON.stringify(part) } });
+function forked(file: URL, part: unknown, execPath = process.execPath): ChildProcess {
+  return fork(file, { execPath, env: { ...process.env, [PART]: JSON.stringify(part) } });
 }
 
 function partOfProcess<Part>(): Part {

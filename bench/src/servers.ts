@@ -12,6 +12,8 @@ import { readEnvironment, type Environment, type KafkaEnvironment } from './envi
 /** What both sides of a bench use: one PostgreSQL with the settings of production, and a broker where Kafka carries the log. */
 export interface Servers {
   readonly databaseUrl: string;
+  /** With all tables of the log. */
+  readonly database: Database;
   /** Empty where PostgreSQL carries the log. */
   readonly brokers: readonly string[];
   readonly environment: Environment;
@@ -41,7 +43,7 @@ export async function startServers(log: LogName): Promise<Servers> {
     const database = app.get(Database, { strict: false });
     const brokers = kafka?.brokers ?? [];
     const facts = kafka ? await brokerFacts(brokers, kafka.source !== 'environment') : null;
-    return { databaseUrl: database.url, brokers, environment: await readEnvironment(database, facts), stop };
+    return { databaseUrl: database.url, database, brokers, environment: await readEnvironment(database, facts), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,12 +1,12 @@
-import { performance } from 'node:perf_hooks';
 import { roundsOf, type Bench, type BenchSettings } from '../bench.js';
 import { compared, type BenchResult } from '../result.js';
 import { startServers } from '../servers.js';
+import { appendFor, type Load } from './append-for.js';
 import { emmett } from './emmett.js';
 import { groupCommit } from './group-commit.js';
 import { ours } from './ours.js';
 import { plainInsert } from './plain-insert.js';
-import { benchEvent, type AppendSide } from './side.js';
+import type { AppendSide } from './side.js';
 import { COLD, HOT, type Streams } from './streams.js';
 
 interface Peer {
@@ -14,11 +14,6 @@ interface Peer {
   readonly open: (url: string, load: Load) => Promise<AppendSide>;
   readonly atLeast: number;
   readonly aim: number;
-}
-
-interface Load {
-  readonly writers: number;
-  readonly events: number;
 }
 
 interface Case {
@@ -93,30 +88,4 @@ async function against(url: string, load: Load, streams: Streams, peer: Peer, se
     await side.close();
     await other.close();
   }
-}
-
-let walks = 0;
-
-/** Events a second over all writers, counted again in the table before they count. */
-async function appendFor(side: AppendSide, { writers, events }: Load, streams: Streams, seconds: number): Promise<number> {
-  const before = await side.count();
-  walks += 1;
-  // Every write has streams of its own in each run: heads of an earlier run would be of another length.
-  const next = streams.walk(`w${walks}`);
-  let appended = 0;
-  const began = performance.now();
-  const write = async (): Promise<void> => {
-    while (performance.now() - began < seconds * 1_000) {
-      await side.append(
-        next(),
-        Array.from({ length: events }, (_, n) => benchEvent(n)),
-      );
-      appended += events;
-    }
-  };
-  await Promise.all(Array.from({ length: writers }, write));
-  const took = performance.now() - began;
-  const stands = (await side.count()) - before;
-  if (stands !== appended) throw new Error(`${appended} events were acknowledged, ${stands} stand in the table`);
-  return (appended * 1_000) / took;
 }

@@ -4,7 +4,10 @@ import { aggregate, Commands, Database, event, KappaModule, topic, type } from '
 import type { AppendSide, BenchEvent } from './side.js';
 
 const Happened = event('thing.happened', type<BenchEvent>());
-const things = topic('append-things', { partitions: 8, events: [Happened] });
+/** What {@link ours} appends to. */
+export const APPEND_TOPIC = 'append-things';
+
+const things = topic(APPEND_TOPIC, { partitions: 8, events: [Happened] });
 
 class Happen {
   constructor(

@@ -8,12 +8,12 @@ import { createGunzip } from 'node:zlib';
 import { NestFactory } from '@nestjs/core';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { KappaModule } from 'nest-kappa';
-import { FinesImport } from '../../examples/fines/dist/src/fines-import.js';
-import { FinesModule } from '../../examples/fines/dist/src/fines.module.js';
+import { FinesImport } from '../../../examples/fines/dist/src/fines-import.js';
+import { FinesModule } from '../../../examples/fines/dist/src/fines.module.js';
 
 /** The real log of fines; not part of the project, found by its path. */
 export const FINES_FILE =
-  process.env['KAPPA_FINES_FILE'] ?? new URL('../../../shared/data/road-traffic-fines.csv.gz', import.meta.url).pathname;
+  process.env['KAPPA_FINES_FILE'] ?? new URL('../../../../shared/data/road-traffic-fines.csv.gz', import.meta.url).pathname;
 
 export interface FinesLog {
   readonly app: INestApplicationContext;
