@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from 'nest-kappa';
 
 interface Emmett {
@@ -20,6 +21,9 @@ select r.key, r.version, 'emt:default', convert_from(r.value, 'UTF8')::jsonb, '{
   pg_current_xact_id()
 from records r order by r.recorded_at`;
 
+const VISIBLE = `
+select max(transaction_id::text::bigint) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint as yes from bench_emmett.emt_messages`;
+
 /** Emmett names no schema: its tables stand where the connection's search path begins. */
 export function emmettUrl(databaseUrl: string): string {
   const url = new URL(databaseUrl);
@@ -36,4 +40,7 @@ export async function loadEmmett(database: Database, topic: string, events: numb
   await store.close();
   await database.query(COPY, [topic, events]);
   await database.query('vacuum analyze bench_emmett.emt_messages');
+  // It reads below the oldest transaction under way, and a rebuild that sees nothing there ends at once.
+  const visible = async (): Promise<boolean> => (await database.query<{ yes: boolean }>(VISIBLE)).rows[0]?.yes === true;
+  while (!(await visible())) await sleep(100);
 }

@@ -1,27 +1,15 @@
 import { roundsOf, type BenchSettings } from '../bench.js';
-import type { GeneratedOptions } from '../generated-log/generated-events.js';
 import { loadGenerated } from '../generated-log/load-generated.js';
 import { runPart } from '../part.js';
 import { compared, comparedAtMost, type BenchResult } from '../result.js';
 import type { Servers } from '../servers.js';
 import { projectionName, TABLES, type TableName } from './generated-projections.js';
 import type { LivePart } from './live.process.js';
+import { LOADS, type Load } from './loads.js';
 import { eventsOf } from './log-size.js';
 import { rebuildOurs } from './rebuild-ours.js';
 import { assertSameRows } from './same-rows.js';
 import { rateOf, type RebuildPart, type RebuildReport } from './side.js';
-
-interface Load {
-  readonly topic: string;
-  readonly words: string;
-  readonly streams: number;
-  readonly spread: GeneratedOptions['spread'];
-}
-
-const LOADS: readonly Load[] = [
-  { topic: 'hot', words: '1,000 hot streams (Zipf)', streams: 1_000, spread: 'zipf' },
-  { topic: 'cold', words: '100,000 cold streams (uniform)', streams: 100_000, spread: 'uniform' },
-];
 
 const ONE: readonly TableName[] = ['things'];
 const THREE: readonly TableName[] = ['things', 'groups', 'days'];

@@ -8,6 +8,9 @@ import { playPart } from '../part.js';
 import { projectionName, projectionOf } from './generated-projections.js';
 import type { RebuildPart, RebuildReport } from './side.js';
 
+/** The first build of a projection goes on to be live by itself. */
+const DONE = new Set(['ready', 'live']);
+
 /** An application that does nothing else rebuilds all tables in one pass, with its default settings. */
 playPart(async ({ databaseUrl, brokers, topic, tables }: RebuildPart): Promise<RebuildReport> => {
   const names = tables.map((table) => projectionName(topic, table));
@@ -34,13 +37,13 @@ playPart(async ({ databaseUrl, brokers, topic, tables }: RebuildPart): Promise<R
     const seconds = (performance.now() - began) / 1_000;
     const { schema } = app.get(Database, { strict: false });
     const statuses = await operations.status(names);
-    const ready = names.map((name) => {
-      const found = statuses.find((status) => status.name === name)?.builds.find(({ build }) => build.state === 'ready');
-      if (!found) throw new Error(`${name} has no ready build`);
+    const built = names.map((name) => {
+      const found = statuses.find((status) => status.name === name)?.builds.findLast(({ build }) => DONE.has(build.state));
+      if (!found) throw new Error(`${name} was not built`);
       return found;
     });
-    const events = ready[0]?.progress.reduce((sum, { nextOffset }) => sum + nextOffset, 0) ?? 0;
-    return { events, seconds, built: ready.map(({ build }) => `"${schema}"."${build.tableName}"`) };
+    const events = built[0]?.progress.reduce((sum, { nextOffset }) => sum + nextOffset, 0) ?? 0;
+    return { events, seconds, built: built.map(({ build }) => `"${schema}"."${build.tableName}"`) };
   } finally {
     await app.close();
   }

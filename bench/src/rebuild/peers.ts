@@ -13,6 +13,7 @@ import { eventsOf } from './log-size.js';
 import { makeLive, rebuildOurs } from './rebuild-ours.js';
 import { assertSameRows } from './same-rows.js';
 import { rateOf, type RebuildPart, type RebuildReport } from './side.js';
+import { truthOf } from './truth.js';
 
 interface Peer {
   readonly name: string;
@@ -98,15 +99,6 @@ export async function rebuildBesidePeers(servers: Servers, settings: BenchSettin
 /** Every row against what PostgreSQL itself makes of the first events. */
 async function checkedRate({ database }: Servers, report: RebuildReport, events: number): Promise<number> {
   if (report.events !== events) throw new Error(`${report.events} of ${events} events are in the rows`);
-  const truth = `(
-    select r.key as id, count(*)::int as n, max(r.n)::int as last, sum(r.n)::double precision as sum
-    from (
-      select l.key, (convert_from(l.value, 'UTF8')::json->>'n')::int as n
-      from log_records l join topics t on t.id = l.topic_id where t.name = '${TOPIC}'
-    ) r
-    where r.n < ${events}
-    group by r.key
-  ) truth`;
-  await assertSameRows(database, report.built[0] ?? '', truth, TABLES.things);
+  await assertSameRows(database, report.built[0] ?? '', truthOf(TOPIC, events), TABLES.things);
   return rateOf(report);
 }
