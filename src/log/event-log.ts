@@ -64,6 +64,12 @@ export interface EventLog {
 
   /** Opens the one transactional session of a task and fences every earlier one of that task. */
   openSession(task: string): Promise<LogSession>;
+
+  /**
+   * Opens the one writer of a partition that a task has, and fences every earlier one: what those have under way stands in the log
+   * when this resolves, or never will. Look at the end of the partition after this, never before.
+   */
+  openWriter(task: string, topic: TopicName, partition: number): Promise<PartitionWriter>;
 }
 
 export interface LogLimits {
@@ -192,6 +198,18 @@ export type CommitOutcome =
   | { readonly outcome: 'aborted'; readonly cause: unknown }
   /** Open the session again (which settles what is pending), read the position, then decide. */
   | { readonly outcome: 'unknown'; readonly cause: unknown };
+
+/** Writes to one partition as nobody else does. */
+export interface PartitionWriter {
+  /**
+   * Appends in order; one call at a time. Visible to readers at once. After any error it is over: some of the records, from the
+   * first on, may have been written. Open it anew, which settles that, and look at the end.
+   * @throws FencedError when a later writer of the task was opened; nothing was written since
+   */
+  write(records: readonly NewRecord[]): Promise<void>;
+  /** May be called twice. */
+  close(): Promise<void>;
+}
 
 /** Tells a log that records were committed beside it, so that readers in this process wake at once. */
 export interface AppendSignal {

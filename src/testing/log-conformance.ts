@@ -6,6 +6,7 @@ import { readTests } from './log-conformance/read-tests.js';
 import { retentionTests } from './log-conformance/retention-tests.js';
 import { sessionTests } from './log-conformance/session-tests.js';
 import { topicTests } from './log-conformance/topic-tests.js';
+import { writerTests } from './log-conformance/writer-tests.js';
 
 export type { LogUnderTest, TestApi } from './log-conformance/log-under-test.js';
 
@@ -25,6 +26,7 @@ export function logConformance(name: string, factory: () => Promise<LogUnderTest
     groupTests(factory, api);
     groupViewTests(factory, api);
     sessionTests(factory, api);
+    writerTests(factory, api);
     retentionTests(factory, api);
   });
 }

@@ -11,6 +11,7 @@ import type {
   LogLimits,
   LogSession,
   PartitionOffsets,
+  PartitionWriter,
   ReadOptions,
   TopicDescription,
   TopicSpec,
@@ -18,7 +19,7 @@ import type {
 import type { LogContext } from '../log-driver.js';
 import type { LogGroups } from '../log-groups.js';
 import { readPartitions } from '../read-partitions.js';
-import { groupRecords } from '../record-groups.js';
+import { assertPartition, groupRecords } from '../record-groups.js';
 import { logStopped } from '../wake.js';
 import { clientLogger } from './client-logger.js';
 import { committedOffsets } from './groups/committed-offsets.js';
@@ -35,6 +36,8 @@ import { kafkajs } from './wire/kafkajs.js';
 import { Appends } from './writing/appends.js';
 import { assertOwn } from './writing/batches.js';
 import { KafkaSession } from './writing/kafka-session.js';
+import { KafkaWriter } from './writing/kafka-writer.js';
+import { SharedRequests } from './writing/shared-requests.js';
 import { TransactionalProducer } from './writing/transactional-producer.js';
 
 /** Of the host's context, what this driver uses. */
@@ -50,7 +53,8 @@ export class KafkaLog implements EventLog {
   readonly #topics: LogTopics;
   readonly #appends: Appends;
   readonly #members = new Set<KafkaMember>();
-  readonly #sessions = new Set<LogSession>();
+  readonly #requests: SharedRequests;
+  readonly #sessions = new Set<LogSession | PartitionWriter>();
   #identity: LogIdentity | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -77,6 +81,7 @@ export class KafkaLog implements EventLog {
     this.#topics = new LogTopics(this.#cluster, (topic) => context.relayed(topic));
     this.groups = new KafkaGroups(this.#cluster, this.#topics);
     this.#appends = new Appends(this.#cluster, maxRecordBytes);
+    this.#requests = new SharedRequests(this.#cluster, 'writer');
   }
 
   /** @throws KAPPA_KAFKA_UNREACHABLE, KAPPA_KAFKA_LOGIN, KAPPA_KAFKA_TOO_OLD, KAPPA_NO_KAFKAJS, KAPPA_KAFKAJS_VERSION */
@@ -190,6 +195,23 @@ export class KafkaLog implements EventLog {
     });
     this.#sessions.add(session);
     return session;
+  }
+
+  async openWriter(task: string, topic: TopicName, partition: number): Promise<PartitionWriter> {
+    this.#assertRunning();
+    const known = await this.#topics.get(topic);
+    assertPartition(topic, partition, known.partitions);
+    const { maxRecordBytes } = this.limits;
+    const writer = await KafkaWriter.open({
+      producer: new TransactionalProducer(this.#cluster, task, maxRecordBytes),
+      topic: known,
+      partition,
+      requests: this.#requests,
+      maxRecordBytes,
+      closed: (gone) => this.#sessions.delete(gone),
+    });
+    this.#sessions.add(writer);
+    return writer;
   }
 
   #pages(stallMs: number | null): KafkaPages {

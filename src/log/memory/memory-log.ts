@@ -11,6 +11,7 @@ import {
   type LogIdentity,
   type LogLimits,
   type LogSession,
+  type PartitionWriter,
   type PartitionOffsets,
   type ReadOptions,
   type TopicDescription,
@@ -21,6 +22,7 @@ import type { LogGroups } from '../log-groups.js';
 import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
+import { sessionWriter } from '../session-writer.js';
 import { assertPartition, groupRecords, unknownTopic } from '../record-groups.js';
 import { assertNoCompaction, topicMismatch } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
@@ -119,6 +121,10 @@ export class MemoryLog implements EventLog, AppendSignal, MemberLog {
 
   async openSession(task: string): Promise<LogSession> {
     return openMemorySession(this.#cluster, task, this.limits.maxRecordBytes);
+  }
+
+  async openWriter(task: string): Promise<PartitionWriter> {
+    return sessionWriter(await this.openSession(task));
   }
 
   /** Removes now what topics need not keep, and returns how many records that were. Nothing does it by itself. */

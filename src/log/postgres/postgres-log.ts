@@ -12,6 +12,7 @@ import {
   type LogLimits,
   type LogSession,
   type PartitionOffsets,
+  type PartitionWriter,
   type ReadOptions,
   type TopicDescription,
   type TopicSpec,
@@ -22,6 +23,7 @@ import { PollingMember, type MemberLog } from '../groups/polling-member.js';
 import type { Page, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
+import { sessionWriter } from '../session-writer.js';
 import { assertNoCompaction } from '../topic-mismatch.js';
 import { logStopped, Wake } from '../wake.js';
 import { appendRecords } from './append-records.js';
@@ -172,6 +174,10 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
       { database: this.database, topics: this.#topics, maxRecordBytes, appended: (position) => this.appended(position) },
       task,
     );
+  }
+
+  async openWriter(task: string): Promise<PartitionWriter> {
+    return sessionWriter(await this.openSession(task));
   }
 
   /** Removes now what topics need not keep, and returns how many records that were. `start` does it on a timer. */

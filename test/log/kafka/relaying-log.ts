@@ -6,6 +6,7 @@ import type {
   LogBatch,
   LogSession,
   LogTransaction,
+  PartitionWriter,
   ReadOptions,
   TopicSpec,
 } from '../../../src/log/event-log.js';
@@ -86,6 +87,14 @@ export class RelayingLog implements EventLog {
       task,
       begin: () => this.#transaction(session.begin()),
       close: () => session.close(),
+    };
+  }
+
+  async openWriter(task: string, topic: TopicName, partition: number): Promise<PartitionWriter> {
+    const writer = await this.inner.openWriter(task, topic, partition);
+    return {
+      write: (records) => this.outbox.inTurn(() => writer.write(this.outbox.stamp(records))),
+      close: () => writer.close(),
     };
   }
 

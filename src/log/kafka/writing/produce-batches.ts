@@ -42,7 +42,7 @@ export async function produceBatches(
     const failures = await Promise.all(
       [...leaders].map(([leader, led]) => writeTo(cluster, leader, led, { role, transactionalId })),
     );
-    const failed = failures.flat();
+    const failed = failures.flat().filter((failure) => failure !== null);
     // What does not pass decides, whatever else there is.
     const fatal = failed.find((error) => !passes(error));
     if (fatal) throw fatal;
@@ -50,12 +50,13 @@ export async function produceBatches(
   });
 }
 
-async function writeTo(
+/** Asks the leader once. Tells of each batch why it was not written, null where it was. */
+export async function writeTo(
   cluster: Cluster,
   leader: number,
   batches: readonly PendingBatch[],
   { role, transactionalId }: ProduceOptions,
-): Promise<readonly Error[]> {
+): Promise<readonly (Error | null)[]> {
   const names = [...new Set(batches.map(({ topic }) => topic.name))];
   const topics = names.map((name) => ({
     name,
@@ -66,24 +67,21 @@ async function writeTo(
     answers = await cluster.send(leader, role, produce, { transactionalId, timeoutMs: REPLICATION_MS, topics });
   } catch (error) {
     if (error instanceof BrokerAwayError && error.sent) for (const batch of batches) batch.maybeWritten = true;
-    return [error instanceof Error ? error : new Error(String(error))];
+    const failure = error instanceof Error ? error : new Error(String(error));
+    return batches.map(() => failure);
   }
-  const failures: Error[] = [];
-  for (const batch of batches) {
+  return batches.map((batch) => {
     const { topic, partition } = batch;
     const answer = answers.find((each) => each.topic === topic.name && each.partition === partition);
     const code = answer?.error ?? ERROR.networkException;
     if (code === 0 || code === ERROR.duplicateSequence) {
       batch.baseOffset = answer?.baseOffset ?? -1;
-      continue;
+      return null;
     }
     if (code === ERROR.requestTimedOut || code === ERROR.notEnoughReplicasAfterAppend || !answer) batch.maybeWritten = true;
     cluster.forget(topic.name);
-    failures.push(
-      code === ERROR.unknownTopicOrPartition
-        ? unknownTopic(topic.name)
-        : new KafkaError(code, `writing to ${topic.name}/${partition}`),
-    );
-  }
-  return failures;
+    return code === ERROR.unknownTopicOrPartition
+      ? unknownTopic(topic.name)
+      : new KafkaError(code, `writing to ${topic.name}/${partition}`);
+  });
 }

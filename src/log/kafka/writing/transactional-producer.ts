@@ -3,6 +3,7 @@ import { NOWHERE, parsePartitionKey, type PartitionKey, type Position } from '..
 import type { TopicName } from '../../../kernel/names.js';
 import { LOG_OFFSETS } from '../groups/committed-offsets.js';
 import { unknownTopic } from '../../record-groups.js';
+import type { LogTopic } from '../log-topic.js';
 import type { CommitOutcome } from '../../event-log.js';
 import {
   addOffsetsToTransaction,
@@ -52,6 +53,29 @@ export class TransactionalProducer {
   /** Fences every earlier producer of the id and ends what it left open. @throws RetriableError */
   async open(): Promise<void> {
     await this.#number(NO_PRODUCER);
+  }
+
+  /**
+   * Like `open`, and leaves a marker in this partition, so that its leader, too, refuses what earlier producers of the id have under
+   * way there outside of transactions. Resolves when the marker is written.
+   */
+  async openOn(topic: LogTopic, partition: number): Promise<ProducerIdentity> {
+    await this.open();
+    await this.#addPartitions([{ topic, partition }]);
+    const ended = await this.#end(NOWHERE);
+    if (ended.outcome !== 'committed') throw ended.cause;
+    // An end is answered before its markers are written; the id can be numbered again when they are.
+    return this.renew();
+  }
+
+  /** Raises the epoch, which is allowed only while nobody took the id over. @throws FencedError */
+  async renew(): Promise<ProducerIdentity> {
+    try {
+      await this.#number(this.#identity);
+    } catch (error) {
+      throw isFenced(error) ? this.#fenced(error) : error;
+    }
+    return this.#identity;
   }
 
   close(): void {
@@ -120,7 +144,7 @@ export class TransactionalProducer {
     return position;
   }
 
-  async #addPartitions(groups: readonly KafkaGroup[]): Promise<void> {
+  async #addPartitions(groups: readonly Pick<KafkaGroup, 'topic' | 'partition'>[]): Promise<void> {
     const names = [...new Set(groups.map(({ topic }) => topic.name))];
     const topics = names.map((topic) => ({
       topic,
@@ -221,6 +245,6 @@ function failureOf(code: number, topic: string, what: string): Error {
   return code === ERROR.unknownTopicOrPartition ? unknownTopic(topic as TopicName) : new KafkaError(code, `${what}: ${topic}`);
 }
 
-function isFenced(error: unknown): boolean {
+export function isFenced(error: unknown): boolean {
   return isError(error, ERROR.producerFenced, ERROR.invalidProducerEpoch, ERROR.invalidProducerIdMapping);
 }
