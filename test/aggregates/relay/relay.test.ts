@@ -69,21 +69,6 @@ describe('the relay', () => {
     await expectEqual();
   });
 
-  it('uses the two sessions of a partition in turn, and opens the first one first', async () => {
-    const { log } = await house.relay();
-    for (let n = 0; n < 6; n += 1) {
-      await house.writer.commands.execute(new Add('one', n));
-      await house.relayed();
-    }
-    const tasks = log.commits.filter((task) => task.startsWith('kappa.relay.counters.'));
-    expect(tasks).toHaveLength(6);
-    expect(new Set(tasks).size).toBe(2);
-    expect(tasks[0]).toMatch(/\.a$/);
-    tasks.forEach((task, index) => expect(task).toBe(tasks[index % 2]));
-    const mine = log.opened.filter((task) => tasks.includes(task));
-    expect(mine.map((task) => task.at(-1))).toEqual(['a', 'b']);
-  });
-
   it('sends nothing while nothing is appended', async () => {
     await add(20);
     const database = new WatchedDatabase({ url: house.side.url });
@@ -95,7 +80,7 @@ describe('the relay', () => {
     await stop();
     await database.stop();
     expect(log.commits).toHaveLength(sent);
-    expect(log.opened).toHaveLength(2 * counters.partitions);
+    expect(log.opened).toHaveLength(counters.partitions);
   });
 
   it('gathers what is appended while a transaction commits', async () => {

@@ -10,7 +10,7 @@ const transactions = (name: string) => ({ file: 'test/log/kafka/transactions.tes
 
 export const kafkaGuards: readonly Guard[] = [
   {
-    guard: 'relay fencing',
+    guard: 'session fencing',
     driver: 'kafka',
     patches: [
       {

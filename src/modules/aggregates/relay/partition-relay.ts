@@ -4,11 +4,10 @@ import type { Offset, TopicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import { Backoff, pause } from '../../../database/backoff.js';
-import type { EventLog } from '../../../log/event-log.js';
-import { AlternatingSessions } from './alternating-sessions.js';
+import type { EventLog, PartitionWriter } from '../../../log/event-log.js';
 import type { RelayPositions } from './relay-positions.js';
 import { RelayQueue, type RelayQueueLimits } from './relay-queue.js';
-import { positionRecord, relayedRecord, relayTasks } from './relay-record.js';
+import { relayedRecord, relayTask } from './relay-record.js';
 import type { PartitionRelayState, PartitionRelayStatus } from './relay-state.js';
 import { startingPoint, type ReadableLog } from './starting-point.js';
 
@@ -53,8 +52,8 @@ const FINAL = new Set([
 const LOOK_AGAIN_MS = 30_000;
 
 /**
- * Copies one partition of the outbox to the log, in order and exactly once: records and position commit together, and the
- * position is read only after earlier owners were fenced. After any doubt it opens anew and goes on from the position.
+ * Copies one partition of the outbox to the log, in order and exactly once: it goes on from the end of the topic, which it looks at
+ * only after earlier owners were fenced. After any doubt it opens anew and looks again.
  */
 export class PartitionRelay {
   readonly key: PartitionKey;
@@ -109,30 +108,34 @@ export class PartitionRelay {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      let sessions: AlternatingSessions | null = null;
+    let ours = true;
+    while (ours && !signal.aborted) {
+      let writer: PartitionWriter | null = null;
       try {
         const { schema, log } = this.context;
         this.#enter('opening');
         await this.context.ensureTopic(this.topic);
-        sessions = await AlternatingSessions.open(log, relayTasks(schema, this.topic, this.partition));
-        await this.#relay(sessions, signal);
+        writer = await log.openWriter(relayTask(schema, this.topic, this.partition), this.topic, this.partition);
+        await this.#relay(writer, signal);
       } catch (error) {
-        if (!signal.aborted && !(await this.#goOnAfter(error, signal))) return;
+        ours = signal.aborted || (await this.#goOnAfter(error, signal));
       } finally {
         this.lease.pause();
         this.#queue.restart(null);
-        await sessions?.close();
+        await writer?.close();
       }
     }
+    this.context.positions.leave(this.key, !ours);
   }
 
-  async #relay(sessions: AlternatingSessions, signal: AbortSignal): Promise<void> {
+  async #relay(writer: PartitionWriter, signal: AbortSignal): Promise<void> {
     const { outbox, log, positions, logger } = this.context;
     const { cluster } = await outbox.identity();
-    const { next, repaired } = await startingPoint(this.key, await positions.of(this.key), outbox, log);
+    const noted = await positions.of(this.key);
+    const { next, repaired } = await startingPoint(this.key, noted, outbox, log);
+    // Before anything is relayed: a topic is known by it to hold rows of this outbox.
+    if (!noted) await positions.note({ key: this.key, next, outbox: cluster });
     if (repaired) {
-      await sessions.write([positionRecord({ key: this.key, next, outbox: cluster })]);
       logger.error(`relay of ${this.key}: its position was lost; set to ${next}, after the last record that was relayed`);
     }
     if (signal.aborted) return;
@@ -147,9 +150,9 @@ export class PartitionRelay {
       const last = rows.at(-1);
       if (!last) return;
       if (!this.#queue.isFull) this.lease.resume();
-      const position = positionRecord({ key: this.key, next: (last.offset + 1) as Offset, outbox: cluster });
-      await sessions.write([...rows.map(relayedRecord), position]);
+      await writer.write(rows.map(relayedRecord));
       this.#next = (last.offset + 1) as Offset;
+      positions.noteSoon({ key: this.key, next: this.#next, outbox: cluster });
       this.#backoff.reset();
       this.#told = null;
     }
@@ -158,7 +161,7 @@ export class PartitionRelay {
   /** False when the partition belongs to another process now. */
   async #goOnAfter(error: unknown, signal: AbortSignal): Promise<boolean> {
     if (error instanceof FencedError) {
-      // First the lease, then the sessions: two owners that open at once would fence each other for ever.
+      // First the lease, then the writer: two owners that open at once would fence each other for ever.
       if (!(await this.#stillOurs(signal))) return false;
       this.#enter('opening');
       await this.#backoff.wait(signal);

@@ -1,15 +1,57 @@
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import type { EventLog } from '../../../log/event-log.js';
-import { parsePositionRecord, RELAY_TOPIC, relayTopicSpec, type RelayPosition } from './relay-record.js';
+import { parsePositionRecord, positionRecord, RELAY_TOPIC, relayTopicSpec, type RelayPosition } from './relay-record.js';
 
 type Positions = ReadonlyMap<PartitionKey, RelayPosition>;
 
-/** The positions of the relay as the log has them. */
+/** So that a busy relay notes its positions once in a while, all partitions together. */
+const NOTE_EVERY_MS = 1_000;
+
+/** The positions of the relay as the log has them, and those that are still to be noted. */
 export class RelayPositions {
+  readonly #toNote = new Map<PartitionKey, RelayPosition>();
+  #timer: NodeJS.Timeout | null = null;
   #underWay: Promise<unknown> = Promise.resolve();
   #next: Promise<Positions> | null = null;
 
-  constructor(private readonly log: Pick<EventLog, 'createTopic' | 'offsets' | 'read'>) {}
+  constructor(private readonly log: Pick<EventLog, 'createTopic' | 'offsets' | 'read' | 'append'>) {}
+
+  /** Notes it now. @throws what the log refuses it with */
+  async note(position: RelayPosition): Promise<void> {
+    this.#toNote.delete(position.key);
+    await this.log.append([positionRecord(position)]);
+  }
+
+  /** Notes it within a second; what cannot be noted then comes with the next. */
+  noteSoon(position: RelayPosition): void {
+    this.#toNote.set(position.key, position);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      void this.#noteAll();
+    }, NOTE_EVERY_MS);
+  }
+
+  /**
+   * A partition is given up: what is still to be noted of it is, unless it is another's already (`forget`). Not waited for: whoever
+   * is to have the partition next looks at the topic.
+   */
+  leave(key: PartitionKey, forget: boolean): void {
+    const position = this.#toNote.get(key);
+    this.#toNote.delete(key);
+    if (this.#toNote.size === 0 && this.#timer) clearTimeout(this.#timer);
+    if (this.#toNote.size === 0) this.#timer = null;
+    if (position && !forget) void this.log.append([positionRecord(position)]).catch(() => undefined);
+  }
+
+  async #noteAll(): Promise<void> {
+    const noted = [...this.#toNote.values()];
+    this.#toNote.clear();
+    try {
+      await this.log.append(noted.map(positionRecord));
+    } catch {
+      for (const position of noted) if (!this.#toNote.has(position.key)) this.#toNote.set(position.key, position);
+    }
+  }
 
   /**
    * What is committed for this partition now, null where nothing is. Those who ask at the same time share one reading of the

@@ -3,7 +3,10 @@ import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import { LOG_OFFSET_HEADER, type LogRecord, type NewRecord } from '../../../kernel/record.js';
 import type { TopicSpec } from '../../../log/event-log.js';
 
-/** Where the relay keeps how far it is: one record a partition, the newest of each key counts. */
+/**
+ * Where the relay notes how far it is: one record a partition, the newest of each key counts. The end of the topic tells it exactly;
+ * the note tells what the topic must not end before, and whose rows it holds.
+ */
 export const RELAY_TOPIC = topicName('kappa.relay');
 
 /** The consumer group that shares the partitions of the outbox among all processes that relay. */
@@ -27,7 +30,7 @@ export function relayedRecord(row: LogRecord): NewRecord {
   };
 }
 
-/** How far a partition is relayed, and out of which outbox. */
+/** How far a partition has been relayed at least, and out of which outbox. */
 export interface RelayPosition {
   readonly key: PartitionKey;
   /** The next log offset. */
@@ -53,8 +56,7 @@ export function parsePositionRecord({ key, value, headers }: LogRecord): RelayPo
   return { key: key as PartitionKey, next: next as Offset, outbox: headers[OUTBOX_HEADER] ?? '' };
 }
 
-/** The transactional ids of a partition, in the order in which they are opened. */
-export function relayTasks(schema: string, topic: string, partition: number): readonly [string, string] {
-  const name = `${schema}.relay.${partitionKey(topic, partition).replace('/', '.')}`;
-  return [`${name}.a`, `${name}.b`];
+/** The task of a partition's writer. */
+export function relayTask(schema: string, topic: string, partition: number): string {
+  return `${schema}.relay.${partitionKey(topic, partition).replace('/', '.')}`;
 }

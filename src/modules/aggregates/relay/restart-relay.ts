@@ -2,8 +2,7 @@ import { KappaError } from '../../../kernel/errors.js';
 import type { TopicName } from '../../../kernel/names.js';
 import { partitionKey } from '../../../kernel/position.js';
 import type { EventLog } from '../../../log/event-log.js';
-import { AlternatingSessions } from './alternating-sessions.js';
-import { positionRecord, relayTasks, relayTopicSpec } from './relay-record.js';
+import { positionRecord, relayTask, relayTopicSpec } from './relay-record.js';
 import type { Outbox } from './relay.js';
 
 export interface RestartContext {
@@ -29,13 +28,13 @@ export async function restartRelay({ schema, outbox, log }: RestartContext, topi
   const { cluster } = await outbox.identity();
   for (const { partition, begin } of await outbox.offsets(topic)) {
     // First fenced, then looked at: a running relay cannot write in between.
-    const sessions = await AlternatingSessions.open(log, relayTasks(schema, topic, partition));
+    const writer = await log.openWriter(relayTask(schema, topic, partition), topic, partition);
     try {
       const end = (await log.offsets(topic))[partition]?.end ?? 0;
       if (end > 0) throw notEmpty(topic, partition, end);
-      await sessions.write([positionRecord({ key: partitionKey(topic, partition), next: begin, outbox: cluster })]);
+      await log.append([positionRecord({ key: partitionKey(topic, partition), next: begin, outbox: cluster })]);
     } finally {
-      await sessions.close();
+      await writer.close();
     }
   }
 }

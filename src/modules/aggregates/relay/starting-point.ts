@@ -11,15 +11,15 @@ export type ReadableLog = Pick<EventLog, 'offsets' | 'read' | 'identity' | 'driv
 export interface StartingPoint {
   /** The next log offset to relay. */
   readonly next: Offset;
-  /** There was no position although records were relayed: it is to be written anew. */
+  /** Nothing was noted although records were relayed. */
   readonly repaired: boolean;
 }
 
 /**
- * Where the relay of a partition goes on, once its sessions are open: at its position, which must agree with what stands in the
- * topic and in the outbox. Anything else would repeat or leave out events without a word.
+ * Where the relay of a partition goes on, once its writer is open: at the end of the topic, which must not lie before what was
+ * noted, nor outside of the outbox. Anything else would repeat or leave out events without a word.
  *
- * A position that is missing although records were relayed is taken from the last of them, if that is the outbox's own.
+ * Records beyond what was noted are the outbox's own if the last of them is.
  * @throws KAPPA_RELAY_OTHER_OUTBOX, KAPPA_RELAY_TOPIC_CHANGED, KAPPA_RELAY_BEYOND_OUTBOX, KAPPA_RELAY_OUTBOX_TRUNCATED
  */
 export async function startingPoint(
@@ -32,13 +32,13 @@ export async function startingPoint(
   const relayed = await boundsOf(log, key);
   const appended = await boundsOf(outbox, key);
   if (stored && stored.outbox !== cluster) throw otherOutbox(key, { outbox: cluster, relayedFrom: stored.outbox });
-  if (stored && stored.next !== relayed.end) throw topicChanged(key, stored.next, relayed, log.driver);
-  const next = stored?.next ?? relayed.end;
+  if (stored && stored.next > relayed.end) throw topicChanged(key, stored.next, relayed, log.driver);
+  const next = relayed.end;
   if (next > appended.end) throw beyondOutbox(key, next, appended);
   if (next < appended.begin) throw outboxTruncated(key, next, appended);
-  const repaired = stored === null && relayed.end > 0;
-  if (repaired && !(await isSameRecord(key, (next - 1) as Offset, outbox, log))) throw otherOutbox(key, { outbox: cluster });
-  return { next, repaired };
+  if (next > (stored?.next ?? 0) && !(await isSameRecord(key, (next - 1) as Offset, outbox, log)))
+    throw otherOutbox(key, { outbox: cluster });
+  return { next, repaired: stored === null && next > 0 };
 }
 
 /** Whether both logs hold the same event at this offset. */
