@@ -219,6 +219,12 @@ describe('a group of commands', () => {
     ]);
   });
 
+  it('tells commands of a stream that are sent again what became of each', async () => {
+    const chain = [request({ id: 'again' }), request({ id: 'again', expectedVersion: 1 })];
+    await group(...chain);
+    expect(await group(...chain)).toMatchObject([{ outcome: 'repeated' }, { outcome: 'repeated', firstVersion: 2 }]);
+  });
+
   it('leaves a second command of a stream that claims a value to the next group', async () => {
     const claims = (value: string) => ({ claims: [{ name: 'renamed', value }] });
     const second = request({ id: 'renamed', expectedVersion: 1, ...claims('second') });

@@ -18,6 +18,7 @@ it('stops looking for streams that commands of a kind found, and looks again whe
   const other = await side.executor();
   await other.execute(new Add('there', 5));
   expect(await writer.commands.execute(new Add('there', 1))).toMatchObject({ version: 2 });
+  // One wrong guess, then a look.
   expect(loads()).toBe(5);
   expect((await side.sums())['/counter/there']).toBe(6);
 });

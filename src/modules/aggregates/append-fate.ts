@@ -15,6 +15,11 @@ export class AppendFate {
     return this.#appended === false;
   }
 
+  /** The one that it was decided on is still to be decided, and not among these, which are decided before it. */
+  waitsForOther(earlier: ReadonlySet<AppendFate>): boolean {
+    return this.#before !== null && this.#before.#appended === null && !earlier.has(this.#before);
+  }
+
   /** Said once; what is said later does not count. */
   settle(appended: boolean): void {
     if (this.#appended !== null) return;

@@ -177,7 +177,7 @@ begin
     select o.number, o.topic_id, o.partition, o.stream, o.key, o.command_id, o.hash, o.expected, o.events, o.head, o.taken,
       (o.known).next_offset as known_offset, (o.known).recorded_at as known_at,
       (o.known).first_version as known_first, (o.known).last_version as known_last,
-      case when coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome
+      case when (o.known).stream is not null or coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome
     from (
       select l.*,
         case

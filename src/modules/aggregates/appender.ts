@@ -5,6 +5,7 @@ import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
 import { isDeadlock, isRefusedAlways, rejectAll, rejectUnknown } from './append-failures.js';
+import type { AppendFate } from './append-fate.js';
 import { recordsOf, type Appended } from './appended-records.js';
 import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
@@ -130,14 +131,19 @@ export class Appender {
 
   /** Never rejects: each command's own promise is told. */
   async #commit(group: readonly PendingAppend[]): Promise<void> {
+    this.#queue.putBack(await this.#settle(group));
+  }
+
+  /** Returns those that are to be sent later, in their order. */
+  async #settle(group: readonly PendingAppend[]): Promise<readonly PendingAppend[]> {
     try {
-      this.#tell(group, await this.#send(group));
+      return this.#tell(group, await this.#send(group));
     } catch (error) {
-      await this.#recover(group, error);
+      return this.#recover(group, error);
     }
   }
 
-  #tell(group: readonly PendingAppend[], outcomes: readonly (AppendOutcome | typeof LATER)[]): void {
+  #tell(group: readonly PendingAppend[], outcomes: readonly (AppendOutcome | typeof LATER)[]): readonly PendingAppend[] {
     const ends: Record<PartitionKey, number> = {};
     const later: PendingAppend[] = [];
     const appended: Appended[] = [];
@@ -153,53 +159,59 @@ export class Appender {
       this.#queue.markSlow(key, false);
       pending.resolve(outcome);
     });
-    this.#queue.putBack(later);
     this.signal.appended(ends, () => appended.flatMap(recordsOf));
+    return later;
   }
 
-  async #recover(group: readonly PendingAppend[], error: unknown): Promise<void> {
+  async #recover(group: readonly PendingAppend[], error: unknown): Promise<readonly PendingAppend[]> {
     const parts = byPartition(group);
     if (error instanceof UnknownOutcomeError) {
       const until = performance.now() + this.#limits.lookUpMs;
-      await Promise.all(parts.map((part) => this.#lookUp(part, error, until)));
-    } else if (isDeadlock(error)) {
-      await this.#again(group, error);
-    } else if (sqlState(error) === '55P03') {
+      return (await Promise.all(parts.map((part) => this.#lookUp(part, error, until)))).flat();
+    }
+    if (isDeadlock(error)) return this.#again(group, error);
+    if (sqlState(error) === '55P03') {
       for (const { request } of group) this.#queue.markSlow(request.partitionKey, true);
-      if (parts.length > 1) this.#queue.putBack(group);
-      else rejectAll(group, error);
+      if (parts.length > 1) return group;
     } else if (sqlState(error) !== null && group.length > 1) {
       // One command's data that the database refuses: halve until it stands alone.
       const middle = Math.ceil(group.length / 2);
-      await this.#commit(group.slice(0, middle));
-      await this.#commit(group.slice(middle));
-    } else {
-      rejectAll(group, error);
+      const later = await this.#settle(group.slice(0, middle));
+      return [...later, ...(await this.#settle(group.slice(middle)))];
     }
+    rejectAll(group, error);
+    return [];
   }
 
   /** Only transactions of others, which lock in another order, can bring this about. */
-  async #again(group: readonly PendingAppend[], first: unknown): Promise<void> {
+  async #again(group: readonly PendingAppend[], first: unknown): Promise<readonly PendingAppend[]> {
     let error = first;
     for (let attempt = 1; attempt <= DEADLOCK_RETRIES && isDeadlock(error); attempt += 1) {
       await delay(Math.random() * 10 * attempt);
       try {
-        this.#tell(group, await this.#send(group));
-        return;
+        return this.#tell(group, await this.#send(group));
       } catch (next) {
         error = next;
       }
     }
-    if (isDeadlock(error)) rejectAll(group, error);
-    else await this.#recover(group, error);
+    if (!isDeadlock(error)) return this.#recover(group, error);
+    rejectAll(group, error);
+    return [];
   }
 
   /** The connection was lost after the append was sent: finds out what became of it, or appends it now. */
-  async #lookUp(group: readonly PendingAppend[], lost: UnknownOutcomeError, until: number): Promise<void> {
+  async #lookUp(given: readonly PendingAppend[], lost: UnknownOutcomeError, until: number): Promise<readonly PendingAppend[]> {
+    // They were sent as well: of them, too, nobody can say more.
+    rejectUnknown(
+      given.filter(({ request }) => request.fate.isLost()),
+      'what it was decided on has failed since',
+      lost.cause,
+    );
+    const group = given.filter(({ request }) => !request.fate.isLost());
+    if (group.length === 0) return [];
     for (let pauseMs = 25; performance.now() < until; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        this.#tell(group, await this.#send(group));
-        return;
+        return this.#tell(group, await this.#send(group));
       } catch (error) {
         const passes = error instanceof UnknownOutcomeError || error instanceof RetriableError || isOutage(error);
         if (passes) await delay(pauseMs * (0.5 + Math.random() / 2));
@@ -207,6 +219,7 @@ export class Appender {
       }
     }
     rejectUnknown(group, 'the database stayed away or could not write', lost.cause);
+    return [];
   }
 
   /** The database answers, and refuses to append again: one command's data, or what it cannot do for any. */
@@ -215,29 +228,37 @@ export class Appender {
     lost: UnknownOutcomeError,
     until: number,
     error: unknown,
-  ): Promise<void> {
+  ): Promise<readonly PendingAppend[]> {
     if (sqlState(error) !== null && group.length > 1) {
       const middle = Math.ceil(group.length / 2);
-      await this.#lookUp(group.slice(0, middle), lost, until);
-      await this.#lookUp(group.slice(middle), lost, until);
-    } else if (isRefusedAlways(error)) {
-      // The first attempt brought the same data: it was refused as well, or will be, should it still wait in the server.
-      rejectAll(group, error);
-    } else {
-      rejectUnknown(group, `the look-up failed: ${error instanceof Error ? error.message : String(error)}`, error);
+      const later = await this.#lookUp(group.slice(0, middle), lost, until);
+      return [...later, ...(await this.#lookUp(group.slice(middle), lost, until))];
     }
+    // The first attempt brought the same data: it was refused as well, or will be, should it still wait in the server.
+    if (isRefusedAlways(error)) rejectAll(group, error);
+    else rejectUnknown(group, `the look-up failed: ${error instanceof Error ? error.message : String(error)}`, error);
+    return [];
   }
 
   /**
-   * Sends what is not decided on an append that has failed.
+   * Sends what is not decided on an append that has failed, nor on one that is still to be sent.
    * @throws UnknownOutcomeError when the connection is lost after the statement was given to it.
    */
   async #send(group: readonly PendingAppend[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {
-    const founded = group.map(({ request }) => !request.fate.isLost());
-    const requests = group.flatMap(({ request }, index) => (founded[index] ? [request] : []));
+    const sent = new Set<AppendFate>();
+    const verdicts = group.map(({ request: { fate } }) => {
+      if (fate.isLost()) return 'unfounded';
+      if (fate.waitsForOther(sent)) return LATER;
+      sent.add(fate);
+      return null;
+    });
+    const requests = group.flatMap(({ request }, index) => (verdicts[index] === null ? [request] : []));
     const outcomes = requests.length === 0 ? [] : await this.#outcomes(requests);
     let next = 0;
-    return founded.map((sent) => (sent ? (outcomes[next++] ?? LATER) : { outcome: 'unfounded' }));
+    return verdicts.map((verdict) => {
+      if (verdict === null) return outcomes[next++] ?? LATER;
+      return verdict === LATER ? LATER : { outcome: verdict };
+    });
   }
 
   async #outcomes(requests: readonly AppendRequest[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {

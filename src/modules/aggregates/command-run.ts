@@ -27,6 +27,8 @@ interface Attempt {
   /** It was not looked whether the stream is there. */
   readonly founding: boolean;
   readonly outcome: Promise<AppendOutcome>;
+  /** Where the outcome was waited for in turn. */
+  readonly result: CommandResult | null;
 }
 
 /** Not accepted on a state that an append under way will bring about. */
@@ -44,6 +46,8 @@ export class CommandRun {
   readonly #identity: CommandIdentity;
   /** A new id has certainly not taken effect before; a given one is looked up before it is refused for anything. */
   #mayRepeat: boolean;
+  /** Guessed once, and wrong. */
+  #isThere = false;
 
   constructor(
     private readonly target: RunTarget,
@@ -74,7 +78,7 @@ export class CommandRun {
       switch (outcome.outcome) {
         case 'appended':
           if (founding) this.parts.founding.learn(handler, true);
-          return this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
+          return done.result ?? this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
         case 'repeated':
         case 'reused':
           return this.#repeated(outcome);
@@ -84,8 +88,10 @@ export class CommandRun {
           break;
         case 'conflict':
           this.parts.cache.drop(address.stream);
-          if (founding) this.parts.founding.learn(handler, false);
-          else conflicts += 1;
+          if (founding) {
+            this.#isThere = true;
+            this.parts.founding.learn(handler, false);
+          } else conflicts += 1;
           if (options.expectedVersion !== undefined || conflicts > this.parts.retries)
             throw new WrongExpectedVersionError(address.stream, decided.before.version, outcome.head);
           // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
@@ -130,11 +136,12 @@ export class CommandRun {
     }
     const { request, after, guessed } = decided;
     const outcome = this.place.append(request);
+    let result: CommandResult | null = null;
     if (this.place.shared) {
-      if (guessed) await request.fate.settled();
+      if (guessed) result = await this.#settledInTurn(decided, outcome);
       else this.parts.turns.goAhead(address.stream, { stream: after, fate: request.fate });
     }
-    return { decided, founding: founding && decided.before === known, outcome };
+    return { decided, founding: founding && decided.before === known, outcome, result };
   }
 
   /** Null where it takes a guess: then it is decided when all is known. */
@@ -151,7 +158,15 @@ export class CommandRun {
     if (decided.guessed) return null;
     const outcome = this.place.append(decided.request);
     this.parts.turns.goAhead(address.stream, { stream: decided.after, fate: decided.request.fate });
-    return { decided, founding: false, outcome };
+    return { decided, founding: false, outcome, result: null };
+  }
+
+  /** In turn: the next command finds what this one brought, or nothing. */
+  async #settledInTurn(decided: Decided, appending: Promise<AppendOutcome>): Promise<CommandResult | null> {
+    const outcome = await appending.catch(() => null);
+    if (outcome?.outcome === 'appended') return this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
+    this.parts.cache.drop(this.target.address.stream);
+    return null;
   }
 
   /** The state in memory; null where there is none, or one that is behind what the caller has seen. */
@@ -163,7 +178,7 @@ export class CommandRun {
   /** Prepare may have effects outside: it is not called for a state that is only likely. */
   #foundsLikely(): boolean {
     const { handler, options } = this.target;
-    if (!this.place.shared || handler.prepare) return false;
+    if (!this.place.shared || handler.prepare || this.#isThere) return false;
     return options.expectedVersion === undefined ? this.parts.founding.isLikely(handler) : options.expectedVersion === 0;
   }
 

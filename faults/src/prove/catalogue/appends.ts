@@ -115,7 +115,7 @@ export const appendGuards: readonly Guard[] = [
     patches: [
       {
         file: FUNCTIONS,
-        find: "case when coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome",
+        find: "case when (o.known).stream is not null or coalesce(bool_and(o.outcome = 'appended') over earlier, true) then o.outcome else 'later' end as outcome",
         replace: 'o.outcome as outcome',
       },
     ],
@@ -145,8 +145,8 @@ export const appendGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/aggregates/appender.ts',
-        find: 'await Promise.all(parts.map((part) => this.#lookUp(part, error, until)));',
-        replace: 'for (const part of parts) if (until > 0) rejectUnknown(part, error.message, error);',
+        find: 'return (await Promise.all(parts.map((part) => this.#lookUp(part, error, until)))).flat();',
+        replace: 'for (const part of parts) if (until > 0) rejectUnknown(part, error.message, error);\n      return [];',
       },
     ],
     caughtBy: {

@@ -64,9 +64,8 @@ export const relayGuards: readonly Guard[] = [
     patches: [
       {
         file: PRODUCER,
-        find: '    await this.#addPartitions([{ topic, partition }]);',
-        replace:
-          '    void topic;\n    if (partition >= 0) return this.#identity;\n    await this.#addPartitions([{ topic, partition }]);',
+        find: '    await this.open();\n    try {',
+        replace: '    await this.open();\n    if (topic && partition >= 0) return this.#identity;\n    try {',
       },
     ],
     caughtBy: { tests: [refused] },

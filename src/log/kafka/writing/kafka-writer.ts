@@ -19,10 +19,11 @@ export interface KafkaWriterContext {
 }
 
 /**
- * A leader forgets a producer that has not written for a day (`producer.id.expiration.ms`), its coordinator after a week; neither
- * would then know that an old one is fenced. Whoever has been silent for so long asks first whether it is still the latest.
+ * A coordinator forgets a transactional id that it has not heard of for a week, however much its producer writes, and a leader a
+ * producer that has not written for a day; neither would then know that an old one is fenced. So a writer is numbered anew once in a
+ * while, before it writes, which tells, too, whether it is still the latest.
  */
-const SILENT_MS = 60 * 60_000;
+const NUMBERED_FOR_MS = 60 * 60_000;
 
 /**
  * The writer of a partition: batches outside of transactions, under the number that a transactional id has. The leader refuses those
@@ -31,7 +32,7 @@ const SILENT_MS = 60 * 60_000;
  */
 export class KafkaWriter implements PartitionWriter {
   readonly #sequences = new Sequences();
-  #usedAt = Date.now();
+  #numberedAt = Date.now();
   #over = false;
 
   private constructor(
@@ -44,7 +45,7 @@ export class KafkaWriter implements PartitionWriter {
     try {
       return new KafkaWriter(context, await producer.openOn(topic, partition));
     } finally {
-      // Its connection is needed again only after an hour of silence.
+      // Its connection is needed again only when it is numbered anew.
       producer.close();
     }
   }
@@ -54,7 +55,7 @@ export class KafkaWriter implements PartitionWriter {
     if (this.#over) throw over(producer.transactionalId);
     this.#over = true;
     assertOwn([{ topic, partition, key: partitionKey(topic.name, partition), records }]);
-    if (Date.now() - this.#usedAt > SILENT_MS) await this.#renew();
+    if (Date.now() - this.#numberedAt > NUMBERED_FOR_MS) await this.#renew();
     for (const piece of pieces(records, maxRecordBytes)) {
       const batch = pendingBatch(topic, partition, piece, {
         ...this.identity,
@@ -67,7 +68,6 @@ export class KafkaWriter implements PartitionWriter {
         throw this.#explained(error, batch.maybeWritten);
       }
     }
-    this.#usedAt = Date.now();
     this.#over = false;
   }
 
@@ -81,6 +81,7 @@ export class KafkaWriter implements PartitionWriter {
     try {
       this.identity = await producer.renew();
       this.#sequences.clear();
+      this.#numberedAt = Date.now();
     } finally {
       producer.close();
     }

@@ -1,3 +1,4 @@
+import { partitionKey } from '../../../kernel/position.js';
 import type { Cluster } from '../wire/cluster.js';
 import { writeTo, type PendingBatch } from './produce-batches.js';
 
@@ -16,6 +17,8 @@ interface Line {
   readonly late: Set<number>;
 }
 
+/** Far below what a broker takes in one request (`socket.request.max.bytes`, 100 MiB). */
+const REQUEST_BYTES = 16 * 1024 * 1024;
 /** A broker takes one request after the other from a connection. */
 const SLOTS = 3;
 const PATIENCE_MS = 5;
@@ -48,7 +51,7 @@ export class SharedRequests {
   #send(leader: number, line: Line): void {
     if (line.ready.length === 0 || line.slots.size > line.late.size || line.slots.size >= SLOTS) return;
     const slot = Array.from({ length: SLOTS }, (_, index) => index).find((index) => !line.slots.has(index)) ?? 0;
-    const sent = line.ready.splice(0);
+    const sent = takeOne(line.ready);
     line.slots.add(slot);
     const late = setTimeout(() => {
       line.late.add(slot);
@@ -72,4 +75,22 @@ export class SharedRequests {
       else resolve();
     });
   }
+}
+
+/** What goes into the next request: one batch of a partition, at least one of all, and what stays is in `ready`. */
+function takeOne(ready: Ready[]): readonly Ready[] {
+  const partitions = new Set<string>();
+  const taken: Ready[] = [];
+  let bytes = 0;
+  const left = ready.filter((each) => {
+    const { topic, partition, bytes: batch } = each.batch;
+    const key = partitionKey(topic.name, partition);
+    if (partitions.has(key) || (taken.length > 0 && bytes + batch.length > REQUEST_BYTES)) return true;
+    partitions.add(key);
+    taken.push(each);
+    bytes += batch.length;
+    return false;
+  });
+  ready.splice(0, ready.length, ...left);
+  return taken;
 }

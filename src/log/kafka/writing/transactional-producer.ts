@@ -61,7 +61,11 @@ export class TransactionalProducer {
    */
   async openOn(topic: LogTopic, partition: number): Promise<ProducerIdentity> {
     await this.open();
-    await this.#addPartitions([{ topic, partition }]);
+    try {
+      await this.#addPartitions([{ topic, partition }]);
+    } catch (error) {
+      throw isFenced(error) ? this.#fenced(error) : error;
+    }
     const ended = await this.#end(NOWHERE);
     if (ended.outcome !== 'committed') throw ended.cause;
     // An end is answered before its markers are written; the id can be numbered again when they are.

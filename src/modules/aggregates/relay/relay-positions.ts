@@ -22,7 +22,7 @@ export class RelayPositions {
     await this.log.append([positionRecord(position)]);
   }
 
-  /** Notes it within a second; what cannot be noted then comes with the next. */
+  /** Notes it within a second, if that can be. */
   noteSoon(position: RelayPosition): void {
     this.#toNote.set(position.key, position);
     this.#timer ??= setTimeout(() => {
@@ -46,11 +46,8 @@ export class RelayPositions {
   async #noteAll(): Promise<void> {
     const noted = [...this.#toNote.values()];
     this.#toNote.clear();
-    try {
-      await this.log.append(noted.map(positionRecord));
-    } catch {
-      for (const position of noted) if (!this.#toNote.has(position.key)) this.#toNote.set(position.key, position);
-    }
+    // One that cannot be noted comes with the partition's next: the end of the topic is what counts.
+    await this.log.append(noted.map(positionRecord)).catch(() => undefined);
   }
 
   /**
@@ -58,6 +55,7 @@ export class RelayPositions {
    * topic; one that is under way already began too early to count.
    */
   async of(key: PartitionKey): Promise<RelayPosition | null> {
+    this.#toNote.delete(key);
     this.#next ??= this.#underWay.then(() => {
       this.#next = null;
       const reading = this.#read();
