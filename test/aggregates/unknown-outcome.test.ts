@@ -54,6 +54,17 @@ it('settles each command of a group that lost its answer', async () => {
   expect(await side.sums()).toMatchObject({ '/counter/g1': 2, '/counter/g2': 1, '/counter/g3': 0 });
 });
 
+it('tells each of several commands of one stream what became of it, though only the first was decided on what was committed', async () => {
+  const commands = await side.executor({ url: proxy.url });
+  await commands.execute(new Add('chain', 10));
+  const lost = proxy.loseAnswerTo('kappa append group');
+  const settled = Promise.all([commands.execute(new Take('chain', 4)), commands.execute(new Take('chain', 6))]);
+  await lost;
+  // Decided again, the second would be refused: the sum is zero.
+  expect(await settled).toMatchObject([{ version: 2 }, { version: 3 }]);
+  expect((await side.sums())['/counter/chain']).toBe(0);
+});
+
 it('appends when it turns out that the first attempt never arrived', async () => {
   const commands = await side.executor({ url: proxy.url, appender: { answerTimeoutMs: 300 } });
   await commands.execute(new Add('never', 1));
