@@ -96,7 +96,7 @@ describe('the relay', () => {
 
   it('divides what has gathered into transactions of bounded size', async () => {
     await add(120, 4);
-    const { log } = await house.relay({ transactionRecords: 7 });
+    const { log } = await house.relay({ writeRecords: 7 });
     await house.relayed();
     expect(log.commits.length).toBeGreaterThanOrEqual(Math.ceil(120 / 7));
     await expectEqual();

@@ -88,13 +88,13 @@ export class PartitionRelay {
     this.#done ??= this.#run();
   }
 
-  /** Ends after the transaction under way. May be called twice. */
+  /** Ends after the write under way. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#done;
   }
 
-  /** What was read of the partition; it gathers while a transaction commits. */
+  /** What was read of the partition; it gathers while a write is under way. */
   offer(rows: readonly LogRecord[]): void {
     const whole = this.#queue.offer(rows);
     if (this.#queue.isFull) this.lease.pause();

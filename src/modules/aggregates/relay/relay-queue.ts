@@ -2,13 +2,13 @@ import type { Offset } from '../../../kernel/names.js';
 import { recordBytes, type LogRecord } from '../../../kernel/record.js';
 
 export interface RelayQueueLimits {
-  /** Records of one transaction at most. */
+  /** Records of one write at most. */
   readonly records: number;
-  /** Bytes of one transaction at most; a larger record goes alone. */
+  /** Bytes of one write at most; a larger record goes alone. */
   readonly bytes: number;
 }
 
-/** What was read of a partition and is not sent yet: it gathers while a transaction commits. */
+/** What was read of a partition and is not sent yet: it gathers while a write is under way. */
 export class RelayQueue {
   #rows: LogRecord[] = [];
   #bytes = 0;
@@ -37,7 +37,7 @@ export class RelayQueue {
     return this.#expected;
   }
 
-  /** More than one transaction takes. */
+  /** More than one write takes. */
   get isFull(): boolean {
     return this.#rows.length >= this.limits.records || this.#bytes >= this.limits.bytes;
   }
@@ -59,7 +59,7 @@ export class RelayQueue {
     return true;
   }
 
-  /** Waits until something is queued, and takes as much as goes into one transaction; nothing when the signal aborts. */
+  /** Waits until something is queued, and takes as much as goes into one write; nothing when the signal aborts. */
   async take(signal: AbortSignal): Promise<readonly LogRecord[]> {
     if (this.#rows.length === 0 && !this.#broken && !signal.aborted) await this.#filled(signal);
     if (signal.aborted) return [];

@@ -23,17 +23,17 @@ export interface RelayOptions {
   /** Where the rows go. */
   readonly log: EventLog;
   readonly logger: Logger;
-  /** Records of one transaction at most. Default 1,000: one takes 20 ms, and 100 take as long as 1. */
-  readonly transactionRecords?: number;
-  /** Bytes of one transaction at most; a larger record goes alone. Default 4 MiB. */
-  readonly transactionBytes?: number;
+  /** Records of one write at most. Default 1,000. */
+  readonly writeRecords?: number;
+  /** Bytes of one write at most; a larger record goes alone. Default 4 MiB. */
+  readonly writeBytes?: number;
   /** Between two looks for topics that other processes bound aggregates to, in milliseconds. Default 5,000. */
   readonly topicsIntervalMs?: number;
 }
 
 /**
  * Copies the rows of the outbox to the log: in order, exactly once, each partition in one process at a time. A consumer group of
- * the outbox gives the leases; they are for liveness only. Safety rests on the sessions of each partition, which fence every
+ * the outbox gives the leases; they are for liveness only. Safety rests on the writer of each partition, which fences every
  * earlier owner.
  *
  * At rest nothing is sent: it waits for the outbox to grow.
@@ -57,7 +57,7 @@ export class Relay {
       outbox,
       log,
       positions: new RelayPositions(log),
-      limits: { records: options.transactionRecords ?? 1_000, bytes: options.transactionBytes ?? 4 * 1024 * 1024 },
+      limits: { records: options.writeRecords ?? 1_000, bytes: options.writeBytes ?? 4 * 1024 * 1024 },
       logger,
       ensureTopic: (topic) => this.#ensureTopic(topic),
     };
@@ -69,7 +69,7 @@ export class Relay {
     this.#done ??= this.#run();
   }
 
-  /** Finishes the transactions under way and gives the partitions back. May be called twice. */
+  /** Finishes the writes under way and gives the partitions back. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#done;
