@@ -1,6 +1,7 @@
 import { Column, Entity } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jsonCodec } from '../../src/kernel/codec.js';
+import type { Build, PartitionProgress } from '../../src/modules/projections/build.js';
 import { declaredVersion } from '../../src/modules/projections/declared-version.js';
 import { projection, type ProjectionDefinition } from '../../src/modules/projections/projection.js';
 import type { RebuildProgress } from '../../src/modules/projections/operations.js';
@@ -9,6 +10,7 @@ import { ProcessRegistry } from '../../src/modules/projections/supervisor/proces
 import { history } from './engines/happenings.js';
 import { openHouse, type House } from './engines/house.js';
 import { AccountRow, accounts, accountsV1, KindRow, kindsV1, Opened, Paid } from './engines/ledger.js';
+import { someoneWaitsForALock } from './swap-scene.js';
 
 @Entity({ synchronize: false })
 class AccountV2Row extends AccountRow {
@@ -250,4 +252,28 @@ describe('operations', () => {
     expect(await alone.drop('kinds', { build: ready?.id ?? 0 })).toMatchObject([{ state: 'dropped' }]);
     await expect(alone.retire('nothing')).rejects.toMatchObject({ code: 'KAPPA_UNKNOWN_PROJECTION' });
   });
+
+  it.each(['retired', 'ready'])(
+    'wait for the table of a %s build to drop it, and hold nothing its writers wait for',
+    async (state) => {
+      await house.append(history(100));
+      const alone = operations(kindsV1);
+      await finish(alone.rebuild({ projections: ['kinds'], swap: true }));
+      await finish(alone.rebuild({ projections: ['kinds'], swap: state === 'retired' }));
+      await alone.retire('kinds');
+      const build = (await house.builds.list('kinds')).find((each) => each.state === state) as Build;
+      const [line] = await house.builds.progress(build.id);
+      let dropping: Promise<unknown> = Promise.resolve();
+      // A batch has the table as soon as its statement is planned, and the lines of its progress after that.
+      await house.database.transaction(async (on) => {
+        await on.query(`lock table "${build.tableName}" in row exclusive mode`);
+        dropping = alone.drop('kinds', { build: build.id }).catch((error: unknown) => error);
+        await someoneWaitsForALock(house.database);
+        const { topic, partition, ownerEpoch, nextOffset } = line as PartitionProgress;
+        const stale = { topic, partition, epoch: ownerEpoch - 1, from: nextOffset, to: nextOffset };
+        expect(await house.builds.advance(on, build.id, [stale])).toBe('fenced');
+      });
+      expect(await dropping).toMatchObject([{ id: build.id, state: 'dropped' }]);
+    },
+  );
 });

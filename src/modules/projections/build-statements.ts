@@ -56,10 +56,15 @@ export function buildStatements(schema: string) {
         from before
         where b.id = before.id
         returning ${BUILD_COLUMNS}
+      ), locked as materialized (
+        select p.build_id, p.topic, p.partition from ${schema}.progress p, moved
+        where $6 and p.build_id = moved.id
+        order by p.topic, p.partition
+        for update of p
       ), fenced as (
         update ${schema}.progress as p set owner_epoch = p.owner_epoch + 1, hold_at = null, hold_until = null
-        from moved
-        where $6 and p.build_id = moved.id
+        from locked
+        where p.build_id = locked.build_id and p.topic = locked.topic and p.partition = locked.partition
       ), noted as (
         insert into ${schema}.projection_audit (projection, build_id, action, facts)
         select moved.projection, moved.id, 'state', jsonb_build_object('from', before.state, 'to', moved.state, 'at', (select sum(p.next_offset) from ${schema}.progress p where p.build_id = moved.id))

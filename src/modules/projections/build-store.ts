@@ -108,8 +108,9 @@ export class BuildStore implements Builds {
       from,
       options.error === undefined || options.error === null ? null : JSON.stringify(options.error),
       options.standbyUntil ?? null,
-      // Nobody works on it any more: a runner that does not know it yet is fenced.
-      to === 'retired' || to === 'aborted' || to === 'dropped',
+      // Nobody works on it any more: a runner that does not know it yet is fenced. Before it is dropped, so that a drop, which
+      // waits for the table, holds no line that a batch under way waits for.
+      to === 'retired' || to === 'aborted',
     ]);
     if (moved) return moved;
     const found = await this.#one(on, this.#sql.get, [build]);

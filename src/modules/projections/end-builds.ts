@@ -47,10 +47,11 @@ export async function dropBuilds(context: EndContext, name: string, id?: number)
 }
 
 async function dropOne({ database, builds }: EndContext, build: Build): Promise<Build> {
+  // By itself, for it fences the build's progress: a batch that waits there has its table, which the drop waits for.
+  if (isOnTheWay(build)) await builds.move(build.id, 'aborted');
   try {
     return await database.transaction(async (on) => {
       await on.query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`);
-      if (isOnTheWay(build)) await builds.move(build.id, 'aborted', { on });
       const dropped = await builds.move(build.id, 'dropped', { on });
       await on.query(`drop table if exists ${qualified(database.schema, build.tableName)}`);
       await new DeadLetterStore(database).forget(on, letterOwner(build.id));

@@ -26,6 +26,7 @@ await describeOnKafka('a topic of Kafka', 1, (brokers) => {
     const before = at(await log.describeTopic(topic));
     const key = partitionKey(topic, 0);
     const seen: number[] = [];
+    let recreating = Promise.resolve();
     const recreate = async () => {
       await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [topic] }));
       const other = await clients.open();
@@ -37,7 +38,7 @@ await describeOnKafka('a topic of Kafka', 1, (brokers) => {
     const following = (async () => {
       for await (const batch of log.read({ from: { [key]: 0 } })) {
         seen.push(...batch.records.map(({ offset }) => offset));
-        if (seen.length === 5) void recreate();
+        if (seen.length === 5) recreating = recreate();
       }
     })();
     await expect(following).rejects.toSatisfy(
@@ -47,8 +48,8 @@ await describeOnKafka('a topic of Kafka', 1, (brokers) => {
         ['KAPPA_TOPIC_RECREATED', 'KAPPA_UNKNOWN_TOPIC'].includes(String(error.code)),
     );
     expect(seen).toEqual([0, 1, 2, 3, 4]);
+    await recreating;
     const later = await clients.open();
-    await later.log.createTopic({ name: topic, partitions: 1, retention: null });
     expect(at(await later.log.describeTopic(topic)).incarnation).not.toBe(before.incarnation);
   });
 
