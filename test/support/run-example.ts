@@ -12,16 +12,20 @@ export interface Ended {
   readonly last: string;
 }
 
+interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Ends it before: the signal of a test, which aborts when the test's time is up. */
+  readonly signal?: AbortSignal;
+}
+
 /** Runs a built program of this repository to its end. */
-export async function runToEnd(
-  file: string,
-  args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
-): Promise<Ended> {
+export async function runToEnd(file: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
     cwd: options.cwd ?? ROOT,
     env: { ...process.env, INIT_CWD: options.cwd ?? ROOT, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.signal && { signal: options.signal }),
   });
   let stdout = '';
   let stderr = '';

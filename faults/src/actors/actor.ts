@@ -23,8 +23,8 @@ async function obey(acting: Acting, order: Order): Promise<void> {
       setClock(order.aheadMs);
       break;
     case 'come-and-go':
-      await acting.comeAndGo?.(order.times);
-      await say({ said: 'gone' });
+      // It is gone however it went: the strike waits for that word.
+      await (acting.comeAndGo?.(order.times) ?? Promise.resolve()).finally(() => say({ said: 'gone' }));
       break;
     case 'finish':
       await acting.finish();

@@ -38,6 +38,9 @@ const SERVERS: Readonly<Record<Driver, (folder: string) => Promise<Servers>>> = 
 /** Appends after the last strike, so that its recovery is seen. */
 const AFTERGLOW_MS = 1_000;
 const FINISH_WITHIN_MS = 22_000;
+/** From its begin a strike is over, and whom it killed works again, within this; what waits for longer waits for ever. */
+const STRIKE_WITHIN_MS = 60_000;
+const START_WITHIN_MS = 60_000;
 /** A killed member's leases last 10 s; what it left is taken over then. */
 const REST_WITHIN_MS = 20_000;
 
@@ -55,7 +58,7 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
   const observer = new Observer(servers.databaseUrl);
   over('servers');
   try {
-    await cast.start();
+    if (!(await within(START_WITHIN_MS, cast.start()))) faults.push('not all processes started');
     observer.start();
     await restingFrom(observer, (unrest) => !unrest.some((line) => line.includes('has no live build')), REST_WITHIN_MS);
     over('start');
@@ -123,17 +126,29 @@ async function strikeAll(cast: Cast, strikes: readonly Strike[], faults: string[
     await Promise.all(before);
     const coming: Promise<void>[] = [];
     try {
-      await strikeDown(strike, {
+      const struck = strikeDown(strike, {
         servers: cast.servers,
         member: (name) => cast.member(name),
         wire: (name) => cast.wire(name),
         comesAgain: (ready) => coming.push(ready),
         over: ({ kind }, struck) => struck && over.push({ kind, overAt: machineTime() }),
-      });
-      await Promise.all(coming);
+      }).then(() => Promise.all(coming));
+      if (!(await within(STRIKE_WITHIN_MS, struck)))
+        faults.push(`strike ${strike.number} (${strike.kind} of ${strike.target}) was not over`);
     } catch (error) {
       faults.push(`strike ${strike.number} (${strike.kind}): ${String(error)}`);
     }
+  }
+}
+
+/** False when time was up before it was done. */
+async function within(ms: number, done: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController();
+  const late = pause(ms, false, { signal: over.signal }).catch(() => false);
+  try {
+    return await Promise.race([done.then(() => true), late]);
+  } finally {
+    over.abort();
   }
 }
 
