@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const TYPESCRIPT = fileURLToPath(new URL('./typescript.mjs', import.meta.url));
+const ENDS_WITH_PARENT = fileURLToPath(new URL('./ends-with-parent.mjs', import.meta.url));
 
 /** A process of a test: real, killed for real, told what to do and asked for what it saw by messages. */
 export class Child<Answer> {
@@ -15,7 +16,7 @@ export class Child<Answer> {
   /** Starts a TypeScript file and waits for its `ready` message. @throws with what it printed when it ends before */
   static async start<Answer = unknown>(file: URL, env: Readonly<Record<string, string>>): Promise<Child<Answer>> {
     const child = fork(fileURLToPath(file), [], {
-      execArgv: ['--import', TYPESCRIPT],
+      execArgv: ['--import', ENDS_WITH_PARENT, '--import', TYPESCRIPT],
       env: { ...process.env, ...env },
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
