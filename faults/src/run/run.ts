@@ -41,6 +41,7 @@ const FINISH_WITHIN_MS = 22_000;
 /** From its begin a strike is over, and whom it killed works again, within this; what waits for longer waits for ever. */
 const STRIKE_WITHIN_MS = 60_000;
 const START_WITHIN_MS = 60_000;
+const GATHER_WITHIN_MS = 60_000;
 /** A killed member's leases last 10 s; what it left is taken over then. */
 const REST_WITHIN_MS = 20_000;
 
@@ -72,7 +73,9 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
     await finish(REPLICAS, cast, faults);
     await observer.stop();
     await observer.lookAtAllTables();
-    const evidence = await gather(folder, servers, observer);
+    const gathered = gather(folder, servers, observer);
+    if (!(await within(GATHER_WITHIN_MS, gathered))) throw new Error('what is in the log could not be read');
+    const evidence = await gathered;
     const problems = check(evidence);
     const result: RunResult = {
       seed,

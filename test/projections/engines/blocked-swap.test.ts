@@ -11,6 +11,7 @@ import { ProjectionEngine } from '../../../src/modules/projections/supervisor/su
 import { swapTogether } from '../../../src/modules/projections/supervisor/swap-together.js';
 import { history } from './happenings.js';
 import { openHouse, type House } from './house.js';
+import { someoneWaitsForALock } from '../swap-scene.js';
 import { kindsV1 } from './ledger.js';
 
 const CANNOT_YET = 'is ready but cannot swap yet';
@@ -99,6 +100,17 @@ describe('a build that is to swap by itself while a long reader holds the view',
     expect(house.lines.find((line) => line.includes(CANNOT_YET))).toContain(`pid ${pid}`);
     await client.query('commit');
     await house.stateOf({ build }, 'live');
+  });
+
+  it('is no error where the engine is stopped meanwhile', async () => {
+    await longReader();
+    await house.newBuild(kindsV1, { swapWhenReady: true });
+    const engine = new ProjectionEngine({ ...house, codec: jsonCodec, projections: [kindsV1], application: 'test' });
+    engines.push(engine);
+    await engine.start();
+    await someoneWaitsForALock(house.database);
+    await engine.stop();
+    expect(house.lines.filter((line) => line.includes('cannot go on'))).toEqual([]);
   });
 
   it('names the holder in the progress of a rebuild, which ends without an error when it has swapped', async () => {

@@ -194,6 +194,7 @@ export class ProjectionEngine {
       this.#said.delete(build.id);
       return now;
     } catch (error) {
+      if (this.#stopping.signal.aborted) return build;
       const message = messageOf(error);
       if (this.#said.get(build.id) !== message) this.options.logger.error(`${buildLabel(build)} cannot go on: ${message}`);
       this.#said.set(build.id, message);
