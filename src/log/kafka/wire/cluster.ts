@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from '../../../kernel/logger.js';
 import { KappaError, RetriableError } from '../../../kernel/errors.js';
 import type { TopicName } from '../../../kernel/names.js';
@@ -39,6 +40,8 @@ export class Cluster {
 
   constructor(readonly options: ClusterOptions) {
     this.#connections = new Connections(options);
+    // Each request that is to be tried again waits on it.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   /** A stop is near: as soon as anything has waited for the brokers for so long, from now on, all is given up. */

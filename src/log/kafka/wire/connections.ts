@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { logStopped } from '../../wake.js';
 import { APIS } from './apis.js';
 import { Connection, type BrokerAddress, type ConnectionSettings } from './connection.js';
@@ -15,7 +16,10 @@ export class Connections {
   readonly #live = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
 
-  constructor(private readonly settings: ConnectionSettings) {}
+  constructor(private readonly settings: ConnectionSettings) {
+    // Each connection that is being opened listens to it, and all are opened anew when brokers come back.
+    setMaxListeners(0, this.#stopping.signal);
+  }
 
   /** @throws BrokerAwayError, KAPPA_LOG_STOPPED */
   async to(node: Node, role: string): Promise<Connection> {
