@@ -1,6 +1,6 @@
 import { jsonCodec } from '../kernel/codec.js';
 import { HEADER } from '../kernel/envelope.js';
-import { isoMicros } from '../kernel/event-decoder.js';
+import { isoMicros } from '../kernel/iso-micros.js';
 import type { LogRecord } from '../kernel/record.js';
 import type { Output } from './output.js';
 

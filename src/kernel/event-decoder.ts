@@ -3,6 +3,7 @@ import { HEADER } from './envelope.js';
 import { KappaError } from './errors.js';
 import type { AnyEvent, AnyRecorded, EventVersion } from './event.js';
 import type { DecodeRecord, ForeignRecord } from './foreign-record.js';
+import { MicrosClock } from './iso-micros.js';
 import { isIsoTime } from './iso-time.js';
 import { checkedPayload } from './payload.js';
 import type { LogRecord } from './record.js';
@@ -150,28 +151,6 @@ export class EventDecoder {
       );
     }
   }
-}
-
-/** {@link isoMicros} for times that come in order: what is written of a second is kept, which is most of the work. */
-class MicrosClock {
-  #second = NaN;
-  #written = '';
-
-  iso(timestampUs: number): string {
-    const second = Math.floor(timestampUs / 1_000_000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#written = new Date(second * 1_000).toISOString().slice(0, -4);
-    }
-    return `${this.#written}${String(timestampUs - second * 1_000_000).padStart(6, '0')}Z`;
-  }
-}
-
-/** Microseconds since 1970 as ISO 8601 in UTC, without losing any. */
-export function isoMicros(timestampUs: number): string {
-  const ms = Math.floor(timestampUs / 1000);
-  const rest = String(timestampUs - ms * 1000).padStart(3, '0');
-  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
 }
 
 function aggregateOf(source: string | undefined): string {

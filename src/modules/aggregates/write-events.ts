@@ -1,6 +1,6 @@
 import type { Codec } from '../../kernel/codec.js';
 import { encodeEvent } from '../../kernel/envelope.js';
-import { isoMicros } from '../../kernel/event-decoder.js';
+import { isoMicros } from '../../kernel/iso-micros.js';
 import type { AnyRecorded } from '../../kernel/event.js';
 import type { Offset } from '../../kernel/names.js';
 import { assertRecordFits } from '../../log/record-groups.js';

@@ -4,7 +4,7 @@ import { DeadLetterStore, type ListedLetter } from '../../../database/dead-lette
 import type { LetterOwnerInfo, LetterOwners } from '../../../database/dead-letters/letter-owners.js';
 import type { Database } from '../../../database/database.js';
 import type { Codec } from '../../../kernel/codec.js';
-import { isoMicros } from '../../../kernel/event-decoder.js';
+import { isoMicros } from '../../../kernel/iso-micros.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { EventLog } from '../../../log/event-log.js';
