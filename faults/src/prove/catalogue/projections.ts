@@ -220,8 +220,8 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/rebuild/bulk-build.ts',
-        find: 'await this.#writeRows(connection, { fresh, changed, gone }, inTime);',
-        replace: `await this.#writeRows(connection, { fresh, changed, gone }, inTime);
+        find: 'await writeRows(connection, this.work.table, { fresh, changed, gone }, inTime);',
+        replace: `await writeRows(connection, this.work.table, { fresh, changed, gone }, inTime);
       for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
       for (const entry of this.#rows.entries.values()) entry.dirty = false;`,
       },

@@ -1,7 +1,7 @@
-import type { Connection, Queryable } from '../../../database/database.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Sorting } from '../../../database/dead-letters/parked-keys.js';
 import type { ProgressMove } from '../../../database/partition-progress.js';
-import { FencedError, RetriableError } from '../../../kernel/errors.js';
+import { FencedError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import type { LogRecord } from '../../../kernel/record.js';
@@ -13,14 +13,14 @@ import type { DecodedRecords } from '../fold/decoded-records.js';
 import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
-import type { Row } from '../projection.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
+import { limited, unlimited, writeRows } from './write-rows.js';
 
 /** What an entry costs beside its row: the object, its key, its place in the map. */
 const ENTRY_BYTES = 250;
-/** Rows of one upsert or remove. */
-const CHUNK = 5_000;
+/** Events between two turns of the event loop: requests are answered meanwhile, and the next pages come in. */
+const TURN_EVENTS = 512;
 
 interface Checkpoint {
   readonly topic: string;
@@ -146,6 +146,7 @@ export class BulkBuild {
     let failure: EventFailure | null = null;
     try {
       for (let at = first; at < records.length; at++) {
+        if (at % TURN_EVENTS === TURN_EVENTS - 1) await nextTurn();
         const record = records[at] as LogRecord;
         if (watchful && !letters.takes(record, sorting)) continue;
         plan.gather(record, rows, steps, decoded, at);
@@ -222,7 +223,7 @@ export class BulkBuild {
       if ((await builds.advance(connection, this.work.build.id, moves)) !== 'advanced') throw this.#fenced();
       if (needsKey && withinMs !== undefined) await this.work.table.createKey(connection);
       open = await this.#letters.write(connection, sorting);
-      await this.#writeRows(connection, { fresh, changed, gone }, inTime);
+      await writeRows(connection, this.work.table, { fresh, changed, gone }, inTime);
     });
     // Only now: had the transaction failed, all of this would still be to do.
     this.#letters.committed(sorting, open);
@@ -230,26 +231,6 @@ export class BulkBuild {
     for (const list of [fresh, changed, gone]) for (const entry of list) entry.stored = entry.row !== null;
     for (const entry of this.#rows.entries.values()) entry.dirty = false;
     for (const move of moves) this.#committed(move);
-  }
-
-  async #writeRows(
-    connection: Connection,
-    { fresh, changed, gone }: Readonly<Record<'fresh' | 'changed' | 'gone', readonly RowEntry[]>>,
-    inTime: () => Promise<void>,
-  ): Promise<void> {
-    const { table } = this.work;
-    if (fresh.length > 0) {
-      await inTime();
-      await table.copyIn(connection, rowsOf(fresh));
-    }
-    for (let at = 0; at < changed.length; at += CHUNK) {
-      await inTime();
-      await table.upsert(connection, [...rowsOf(changed.slice(at, at + CHUNK))]);
-    }
-    for (let at = 0; at < gone.length; at += CHUNK) {
-      await inTime();
-      await table.remove(connection, gone.slice(at, at + CHUNK).map(keyOf));
-    }
   }
 
   /** Writes, then drops all rows from memory; those that return are read back. */
@@ -295,22 +276,4 @@ export class BulkBuild {
 
 function checkpointOf({ topic, partition, epoch, nextOffset }: Claim): Checkpoint {
   return { topic, partition, epoch, committed: nextOffset, scanned: nextOffset };
-}
-
-async function unlimited(): Promise<void> {
-  // However long it takes.
-}
-
-/** Called before each statement of a transaction: gives it the time that is left. */
-function limited(connection: Queryable, withinMs: number): () => Promise<void> {
-  const until = performance.now() + withinMs;
-  return async () => {
-    const left = Math.ceil(until - performance.now());
-    if (left <= 0) throw new RetriableError(`the rows of a window were not written within ${withinMs} ms`);
-    await connection.query(`set local statement_timeout = ${left}`);
-  };
-}
-
-function* rowsOf(entries: readonly RowEntry[]): Iterable<Row> {
-  for (const { row } of entries) if (row !== null) yield row;
 }
