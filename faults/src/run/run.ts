@@ -60,6 +60,7 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
   over('servers');
   try {
     if (!(await within(START_WITHIN_MS, cast.start()))) faults.push('not all processes started');
+    over('processes');
     observer.start();
     await restingFrom(observer, (unrest) => !unrest.some((line) => line.includes('has no live build')), REST_WITHIN_MS);
     over('start');
@@ -71,6 +72,7 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
     faults.push(...unrest.map((line) => `not at rest: ${line}`));
     over('rest');
     await finish(REPLICAS, cast, faults);
+    over('end');
     await observer.stop();
     await observer.lookAtAllTables();
     const gathered = gather(folder, servers, observer);

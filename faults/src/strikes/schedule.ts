@@ -14,7 +14,7 @@ const WORKERS = [...WRITERS, ...REPLICAS, OPERATOR];
 /** Strikes of a run at most. */
 const STRIKES = 16;
 /** All is healed by then; processes that were killed last have come again. */
-const OVER_AT_MS = 19_000;
+const OVER_AT_MS = 16_000;
 const PLACES_TRIED = 60;
 
 interface Rule {
