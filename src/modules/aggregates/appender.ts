@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isConnectionError, isOutage, sqlState } from '../../database/database-errors.js';
-import type { Connection, Database, Statement } from '../../database/database.js';
+import { isOutage, sqlState } from '../../database/database-errors.js';
+import type { Database } from '../../database/database.js';
 import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
@@ -9,7 +9,8 @@ import type { AppendFate } from './append-fate.js';
 import { recordsOf, type Appended } from './appended-records.js';
 import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
-import { appendStatements, LATER, parseOutcomes, type AppendStatements } from './append-statement.js';
+import { LATER } from './append-statement.js';
+import { GroupSender } from './group-sender.js';
 
 export interface AppenderLimits {
   /**
@@ -27,8 +28,6 @@ export interface AppenderLimits {
   readonly lookUpMs?: number;
 }
 
-/** How long a group of several partitions waits for a lock before it is divided, so that a held partition holds up none but itself. */
-const SHARED_LOCK_TIMEOUT_MS = 400;
 /** Groups that may wait for a held partition at a time, beside the others: each occupies a connection. */
 const SLOW_GROUPS = 2;
 /** What is shorter is not worth dividing the commit for. */
@@ -47,7 +46,7 @@ const DEADLOCK_RETRIES = 5;
  */
 export class Appender {
   readonly #queue = new AppendQueue();
-  readonly #statements: AppendStatements;
+  readonly #sender: GroupSender;
   readonly #limits: Required<AppenderLimits>;
   readonly #groups = new Set<readonly PendingAppend[]>();
   /** Those of them that have taken so long that others need not wait for them. */
@@ -57,11 +56,10 @@ export class Appender {
   #idle: (() => void)[] = [];
 
   constructor(
-    private readonly database: Pick<Database, 'connect' | 'schema'>,
+    database: Pick<Database, 'connect' | 'schema'>,
     private readonly signal: AppendSignal,
     limits: AppenderLimits = {},
   ) {
-    this.#statements = appendStatements(database.schema);
     this.#limits = {
       concurrentGroups: 3,
       groupCommands: 512,
@@ -70,6 +68,7 @@ export class Appender {
       lookUpMs: 20_000,
       ...limits,
     };
+    this.#sender = new GroupSender(database, this.#limits.answerTimeoutMs);
   }
 
   /**
@@ -253,56 +252,12 @@ export class Appender {
       return null;
     });
     const requests = group.flatMap(({ request }, index) => (verdicts[index] === null ? [request] : []));
-    const outcomes = requests.length === 0 ? [] : await this.#outcomes(requests);
+    const outcomes = requests.length === 0 ? [] : await this.#sender.send(requests);
     let next = 0;
     return verdicts.map((verdict) => {
       if (verdict === null) return outcomes[next++] ?? LATER;
       return verdict === LATER ? LATER : { outcome: verdict };
     });
-  }
-
-  async #outcomes(requests: readonly AppendRequest[]): Promise<readonly (AppendOutcome | typeof LATER)[]> {
-    const statement = this.#statementOf(requests);
-    let connection: Connection;
-    try {
-      connection = await this.database.connect();
-    } catch (error) {
-      throw new RetriableError('nothing was appended: the database cannot be reached', { cause: error });
-    }
-    let answer: string | undefined;
-    try {
-      answer = await this.#answer(connection, statement);
-    } catch (error) {
-      const lost = isConnectionError(error) || sqlState(error) === null;
-      connection.release(lost);
-      throw lost ? new UnknownOutcomeError('the connection was lost during the append', { cause: error }) : error;
-    }
-    connection.release();
-    return parseOutcomes(requests, answer ?? '');
-  }
-
-  #statementOf(requests: readonly AppendRequest[]): Statement {
-    const [only, another] = requests;
-    if (only && !another) return this.#statements.one(only);
-    const shared = requests.some((request) => request.partitionKey !== only?.partitionKey);
-    return this.#statements.group(requests, shared ? SHARED_LOCK_TIMEOUT_MS : null);
-  }
-
-  /** A half-open connection never answers, and TCP gives up only after many minutes. */
-  async #answer(connection: Connection, statement: Statement): Promise<string | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new UnknownOutcomeError(`the database did not answer for ${this.#limits.answerTimeoutMs} ms`)),
-        this.#limits.answerTimeoutMs,
-      );
-    });
-    try {
-      const { rows } = await Promise.race([connection.query<{ outcomes: string }>(statement), silence]);
-      return rows[0]?.outcomes;
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 
