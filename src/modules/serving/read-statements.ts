@@ -1,4 +1,4 @@
-import { qualified, quoteIdentifier } from '../../database/identifiers.js';
+import { qualified, quoteIdentifier, quoteLiteral } from '../../database/identifiers.js';
 import type { ColumnDefinition, TableDefinition } from '../projections/table.js';
 import type { CursorPlace } from './cursor.js';
 import { progressText, type LiveBuild } from './live-build.js';
@@ -22,44 +22,46 @@ export interface PageQuery {
   readonly after: CursorPlace | null;
 }
 
-/** Never named: a prepared statement would outlive the build whose table it names. */
+/** Of a page: never named, for its plan depends on the values. */
 export interface ReadStatement {
   readonly text: string;
   readonly values: readonly (string | number | null)[];
 }
 
-/** Columns that stand before the row's own in every answer: build, version, number, position. */
-export const STAMP_COLUMNS = 4;
+/** Columns that stand before the row's own in every answer: build, position. */
+export const STAMP_COLUMNS = 2;
 
 /**
  * Pointer, position and row in one statement, so in one snapshot. The table is the one the reader knows; the answer counts only
- * when the pointer still names its build.
+ * when the pointer still names its build. `$1` is the projection, the others are the key. Behind the row stand the bytes of the
+ * tables whose size a plan depends on, where they are asked for.
  *
  * ```sql
- * select p.active_build, b.version, b.number, (select … from progress …), t."id", t."paid"
- *   from projections p join builds b on b.id = p.active_build
+ * select p.active_build, (select … from progress …), t."id", t."paid", pg_relation_size(…) || ',' || pg_relation_size(…)
+ *   from projections p
  *   left join "kappa"."fines_v1_b3" t on t."id" = $2::text
  *  where p.name = $1
  * ```
  */
-export function rowStatement(
-  projection: string,
+export function rowText(
   schema: string,
   live: LiveBuild,
   table: TableDefinition,
-  key: readonly Equality[],
-): ReadStatement {
-  const parameters = new Parameters(projection);
-  const text = `
-select p.active_build, b.version, b.number, (${progressText(schema)}), ${columnList('t', table)}
+  key: readonly ColumnDefinition[],
+  withSizes: boolean,
+): string {
+  const sizes = [live.tableName, 'progress'].map(
+    (name) => `pg_relation_size(${quoteLiteral(qualified(schema, name))}::regclass)`,
+  );
+  const conditions = key.map((column, index) => isParameter(column, index + 2));
+  return `
+select p.active_build, (${progressText(schema)}), ${columnList('t', table)}${withSizes ? `, ${sizes.join(` || ',' || `)}` : ''}
   from ${qualified(schema, 'projections')} p
-  join ${qualified(schema, 'builds')} b on b.id = p.active_build
-  left join ${qualified(schema, live.tableName)} t on ${key.map((equality) => equals(equality, parameters)).join(' and ')}
+  left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
  where p.name = $1`;
-  return { text, values: parameters.values };
 }
 
-/** As {@link rowStatement} for a page; the stamp stands in the first line only. One row more than asked tells whether a page follows. */
+/** As {@link rowText} for a page; the stamp stands in the first line only. One row more than asked tells whether a page follows. */
 export function pageStatement(
   projection: string,
   schema: string,
@@ -72,9 +74,8 @@ export function pageStatement(
   if (query.after !== null) conditions.push(isAfter(query.sort, query.after, live, parameters));
   const order = query.sort.map(({ column, direction }) => `t.${quoteIdentifier(column.name)} ${direction}`).join(', ');
   const text = `
-select p.active_build, b.version, b.number, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end, ${columnList('r', table)}
+select p.active_build, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end, ${columnList('r', table)}
   from ${qualified(schema, 'projections')} p
-  join ${qualified(schema, 'builds')} b on b.id = p.active_build
   left join lateral (
        select s.*, row_number() over () as kappa_line
          from (select ${columnList('t', table)}
@@ -125,6 +126,10 @@ function isAfter(sort: readonly SortTerm[], after: CursorPlace, live: LiveBuild,
 function equals({ column, text }: Equality, parameters: Parameters): string {
   const name = `t.${quoteIdentifier(column.name)}`;
   return text === null ? `${name} is null` : `${name} = ${parameters.add(text, comparable(column.type))}`;
+}
+
+function isParameter(column: ColumnDefinition, parameter: number): string {
+  return `t.${quoteIdentifier(column.name)} = $${parameter}::${comparable(column.type)}`;
 }
 
 function columnList(alias: string, table: TableDefinition): string {

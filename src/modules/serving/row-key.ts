@@ -26,20 +26,23 @@ export function tenantCondition(
   return { column, text: tenantPart(tenant) };
 }
 
-/** The key's columns as conditions, the tenant's among them. @throws KAPPA_BAD_KEY naming the column. */
-export function keyConditions(
+/** The columns that a row is found by: the tenant's first, where there is one. */
+export function keyColumns(table: TableDefinition, tenant: ColumnDefinition | null): readonly ColumnDefinition[] {
+  const own = table.columns.filter((column) => column.isKey && column !== tenant);
+  return tenant === null ? own : [tenant, ...own];
+}
+
+/** PostgreSQL's text of each of {@link keyColumns}. @throws KAPPA_BAD_KEY naming the column. */
+export function keyTexts(
   projection: string,
-  table: TableDefinition,
+  columns: readonly ColumnDefinition[],
   tenant: Equality | null,
   key: unknown,
-): readonly Equality[] {
-  const columns = table.columns.filter((column) => column.isKey && column !== tenant?.column);
-  const parts = partsOf(projection, columns, tenant, key);
-  const own = columns.map((column): Equality => ({
-    column,
-    text: valueText(projection, column, parts[column.property], 'KAPPA_BAD_KEY'),
-  }));
-  return tenant === null ? own : [tenant, ...own];
+): readonly string[] {
+  const own = tenant === null ? columns : columns.slice(1);
+  const parts = partsOf(projection, own, tenant, key);
+  const texts = own.map((column) => valueText(projection, column, parts[column.property], 'KAPPA_BAD_KEY'));
+  return tenant === null ? texts : [tenant.text ?? '', ...texts];
 }
 
 function partsOf(
