@@ -25,19 +25,19 @@ export interface PageQuery {
 /** Of a page: never named, for its plan depends on the values. */
 export interface ReadStatement {
   readonly text: string;
-  readonly values: readonly (string | number | null)[];
+  readonly values: readonly string[];
 }
 
-/** Columns that stand before the row's own in every answer: build, position. */
-export const STAMP_COLUMNS = 2;
+/** What stands behind the row's own columns in every answer, in this order; the last only where it is asked for. */
+export const STAMP = { build: 0, position: 1, line: 2, sizes: 3 } as const;
 
 /**
  * Pointer, position and row in one statement, so in one snapshot. The table is the one the reader knows; the answer counts only
- * when the pointer still names its build. `$1` is the projection, the others are the key. Behind the row stand the bytes of the
- * tables whose size a plan depends on, where they are asked for.
+ * when the pointer still names its build. `$1` is the projection, the others are the key. `sizes` are the bytes of the tables on
+ * whose size a plan depends.
  *
  * ```sql
- * select p.active_build, (select … from progress …), t."id", t."paid", pg_relation_size(…) || ',' || pg_relation_size(…)
+ * select t."id", t."paid", p.active_build, (select … from progress …), 1, pg_relation_size(…) || ',' || pg_relation_size(…)
  *   from projections p
  *   left join "kappa"."fines_v1_b3" t on t."id" = $2::text
  *  where p.name = $1
@@ -50,13 +50,29 @@ export function rowText(
   key: readonly ColumnDefinition[],
   withSizes: boolean,
 ): string {
-  const sizes = [live.tableName, 'progress'].map(
-    (name) => `pg_relation_size(${quoteLiteral(qualified(schema, name))}::regclass)`,
-  );
-  const conditions = key.map((column, index) => isParameter(column, index + 2));
+  const conditions = key.map(({ name, type }, part) => `t.${quoteIdentifier(name)} = $${part + 2}::${comparable(type)}`);
   return `
-select p.active_build, (${progressText(schema)}), ${columnList('t', table)}${withSizes ? `, ${sizes.join(` || ',' || `)}` : ''}
+select ${columnList('t', table)}, p.active_build, (${progressText(schema)}), 1${withSizes ? `, ${sizesText(schema, live)}` : ''}
   from ${qualified(schema, 'projections')} p
+  left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
+ where p.name = $1`;
+}
+
+/** As {@link rowText} for several keys, each part of theirs an array; `line` counts them from 1, and only its first has a stamp. */
+export function rowsText(
+  schema: string,
+  live: LiveBuild,
+  table: TableDefinition,
+  key: readonly ColumnDefinition[],
+  withSizes: boolean,
+): string {
+  const arrays = key.map(({ type }, part) => `$${part + 2}::${comparable(type)}[]`);
+  const conditions = key.map(({ name }, part) => `t.${quoteIdentifier(name)} = k.part${part}`);
+  const first = (text: string): string => `case when k.line = 1 then (${text}) end`;
+  return `
+select ${columnList('t', table)}, ${first('p.active_build')}, ${first(progressText(schema))}, k.line${withSizes ? `, ${first(sizesText(schema, live))}` : ''}
+  from ${qualified(schema, 'projections')} p
+ cross join unnest(${arrays.join(', ')}) with ordinality k(${key.map((_, part) => `part${part}`).join(', ')}, line)
   left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
  where p.name = $1`;
 }
@@ -74,7 +90,7 @@ export function pageStatement(
   if (query.after !== null) conditions.push(isAfter(query.sort, query.after, live, parameters));
   const order = query.sort.map(({ column, direction }) => `t.${quoteIdentifier(column.name)} ${direction}`).join(', ');
   const text = `
-select p.active_build, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end, ${columnList('r', table)}
+select ${columnList('r', table)}, p.active_build, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end
   from ${qualified(schema, 'projections')} p
   left join lateral (
        select s.*, row_number() over () as kappa_line
@@ -82,7 +98,7 @@ select p.active_build, case when coalesce(r.kappa_line, 1) = 1 then (${progressT
                  from ${qualified(schema, live.tableName)} t
                 ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
                 order by ${order}
-                limit ${parameters.add(query.limit + 1, 'bigint')}) s) r on true
+                limit ${parameters.add(String(query.limit + 1), 'bigint')}) s) r on true
  where p.name = $1
  order by r.kappa_line`;
   return { text, values: parameters.values };
@@ -128,8 +144,10 @@ function equals({ column, text }: Equality, parameters: Parameters): string {
   return text === null ? `${name} is null` : `${name} = ${parameters.add(text, comparable(column.type))}`;
 }
 
-function isParameter(column: ColumnDefinition, parameter: number): string {
-  return `t.${quoteIdentifier(column.name)} = $${parameter}::${comparable(column.type)}`;
+function sizesText(schema: string, live: LiveBuild): string {
+  return [live.tableName, 'progress']
+    .map((name) => `pg_relation_size(${quoteLiteral(qualified(schema, name))}::regclass)`)
+    .join(` || ',' || `);
 }
 
 function columnList(alias: string, table: TableDefinition): string {
@@ -143,13 +161,13 @@ function comparable(type: string): string {
 }
 
 class Parameters {
-  readonly values: (string | number | null)[];
+  readonly values: string[];
 
   constructor(projection: string) {
     this.values = [projection];
   }
 
-  add(value: string | number, type: string): string {
+  add(value: string, type: string): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
   }

@@ -33,14 +33,15 @@ export function parseList(projection: string, table: TableDefinition, query: Que
 }
 
 /** @throws KAPPA_BAD_POSITION */
-export function parseAt(projection: string, query: QueryParameters): Position | null {
+function parseAt(projection: string, query: QueryParameters): Position | null {
   return query['at'] === undefined ? null : parsePosition(textOf(projection, 'at', query['at']));
 }
 
-/** @throws KAPPA_BAD_QUERY for a parameter that a single row does not have */
-export function refuseOtherThanAt(projection: string, query: QueryParameters): void {
+/** Of a single row, which has no other parameter. @throws KAPPA_BAD_QUERY, KAPPA_BAD_POSITION */
+export function parseOnlyAt(projection: string, query: QueryParameters): Position | null {
   const other = Object.keys(query).find((name) => name !== 'at');
   if (other !== undefined) throw badQuery(projection, other, 'is no parameter of a single row', 'Only at=<position> is.');
+  return parseAt(projection, query);
 }
 
 /**
