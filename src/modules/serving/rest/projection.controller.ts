@@ -6,7 +6,7 @@ import type { ProjectionReader, ReadableProjection } from '../projection-reader.
 import type { ReadStamp } from '../reader.js';
 import { Readers } from '../readers.js';
 import { KappaExceptionFilter } from './kappa-exception.filter.js';
-import { parseKey, parseList, parseOnlyAt, type QueryParameters } from './rest-query.js';
+import { keyParser, parseList, parseOnlyAt, type QueryParameters } from './rest-query.js';
 
 /** Of which version and position an answer is; `position` can be given back as `at`. */
 export interface RestStamp {
@@ -44,6 +44,7 @@ export function projectionController(projection: ReadableProjection<object>, opt
   @UseFilters(KappaExceptionFilter)
   class ProjectionController {
     readonly #stamp = new LastStamp();
+    #parseKey: ((segment: string) => Row) | null = null;
 
     constructor(
       @Inject(Readers) private readonly readers: Readers,
@@ -64,7 +65,8 @@ export function projectionController(projection: ReadableProjection<object>, opt
       const url = String(this.adapterHost.httpAdapter.getRequestUrl(request));
       // Adapters parse the query when it is first asked for: mostly there is none.
       const at = url.includes('?') ? parseOnlyAt(projection.name, request.query) : null;
-      const key = parseKey(projection.name, reader.codec.table, projection.tenant, lastSegment(url));
+      this.#parseKey ??= keyParser(projection.name, reader.codec.table, projection.tenant);
+      const key = this.#parseKey(lastSegment(url));
       const { row, stamp } = await reader.read(key, this.#readOptions(at, request));
       if (row === null) throw notFound(projection.name, key, this.#stamp.as(stamp));
       return { data: json(row), ...this.#stamp.as(stamp) };
