@@ -41,8 +41,8 @@ describe('the statement that reads a row', () => {
         `select name, generic_plans from pg_prepared_statements where name like 'kappa_row_%' order by prepare_time`,
       )
     ).rows;
-  const planOf = async (name: string): Promise<string> =>
-    (await tables.database.query(`explain execute "${name}" ('fines', 'f1')`)).rows
+  const planOf = async (name: string, key = 'f1'): Promise<string> =>
+    (await tables.database.query(`explain execute "${name}" ('fines', '${key}')`)).rows
       .map((row) => Object.values(row)[0])
       .join('\n');
 
@@ -76,6 +76,29 @@ describe('the statement that reads a row', () => {
     expect(await planOf(grown?.name ?? '')).toContain(`Index Scan using`);
     expect(await planOf(grown?.name ?? '')).not.toContain(`Seq Scan on ${live.tableName}`);
     expect(grown?.generic_plans).toBeGreaterThan(0);
+  });
+
+  it('is planned anew for a table that has grown, where reads share it', async () => {
+    const live = await build();
+    await tables.swapTo(live);
+    await tables.database.query(`alter table "${live.tableName}" set (autovacuum_enabled = off)`);
+    await tables.database.query(`analyze "${live.tableName}"`);
+    const reader = tables.reader(Fines);
+    const together = async (): Promise<void> => {
+      for (let n = 0; n < UNTIL_KEPT; n += 1) await Promise.all(Array.from({ length: 12 }, () => reader.get('f1')));
+    };
+    const shared = async (): Promise<readonly string[]> =>
+      (await kept()).map(({ name }) => name).filter((name) => name.startsWith('kappa_rows_'));
+    await together();
+    const [small] = await shared();
+    expect(await planOf(small ?? '', '{f1,f2}')).toContain(`Seq Scan on ${live.tableName}`);
+
+    await tables.database.query(`insert into "${live.tableName}" select 'g' || n, n from generate_series(1, 20000) n`);
+    vi.advanceTimersByTime(1_000);
+    await together();
+    const [, grown] = await shared();
+    expect(await planOf(grown ?? '', '{f1,f2}')).toContain('Index Scan using');
+    expect(await planOf(grown ?? '', '{f1,f2}')).not.toContain(`Seq Scan on ${live.tableName}`);
   });
 
   it('is planned anew when the progress table has grown', async () => {

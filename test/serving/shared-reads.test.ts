@@ -17,6 +17,20 @@ class SaleRow {
 }
 const Sales = projection({ name: 'sales', version: 1, from: [sales], table: SaleRow });
 
+@Entity({ synchronize: false })
+class KeysRow {
+  @PrimaryColumn('uuid') id!: string;
+  @PrimaryColumn('numeric', { precision: 8, scale: 2 }) amount!: string;
+  @PrimaryColumn('date') day!: string;
+  @PrimaryColumn('boolean') open!: boolean;
+  @PrimaryColumn('int') whole!: number;
+  @PrimaryColumn('varchar', { length: 3 }) code!: string;
+  @PrimaryColumn('smallint') small!: number;
+  @PrimaryColumn('timestamp') local!: string;
+  @PrimaryColumn('bigint') digits!: string;
+}
+const Keys = projection({ name: 'keys', version: 1, from: [sales], table: KeysRow });
+
 /** A statement that the test answers. */
 interface Sent {
   readonly keys: readonly string[];
@@ -81,6 +95,28 @@ describe('reads that share a statement', () => {
     sent[2]?.fail(new Error('Connection terminated'));
     expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
     expect(sent).toHaveLength(3);
+  });
+
+  it('find keys of every type as reads that come alone do', async () => {
+    const tables = await liveTables();
+    const rows = Array.from({ length: 12 }, (_, n) => ({
+      id: `3f2504e0-4f89-11d3-9a0c-0305e82c33${10 + n}`,
+      amount: `${n}.50`,
+      day: `2024-06-${10 + n}`,
+      open: n % 2 === 0,
+      whole: n - 1_000_000,
+      code: `"\\${n % 10}`,
+      small: n - 6,
+      local: `2024-06-${10 + n}T10:00:00.123456`,
+      digits: `${9007199254740993n + BigInt(n)}`,
+    }));
+    await tables.swapTo(await tables.build(Keys, rows));
+    const reader = tables.reader(Keys);
+    const alone = [];
+    for (const row of rows) alone.push(await reader.get(row));
+    expect(alone).not.toContain(null);
+    expect(await Promise.all(rows.map((row) => reader.get(row)))).toEqual(alone);
+    await tables.stop();
   });
 
   it('are answered each with its own row, whatever the key is made of', async () => {
