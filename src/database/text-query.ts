@@ -3,6 +3,13 @@ import type pg from 'pg';
 /** A row as PostgreSQL's text of each column; null is NULL. */
 export type TextRow = readonly (string | null)[];
 
+type Callback = (error: Error | null, rows: readonly TextRow[]) => void;
+
+/** As `pg`'s clients do for every query, and its types say for their own only. */
+interface TakesCallback {
+  query(query: pg.Submittable, done: Callback): void;
+}
+
 /** What of `pg`'s connection is used; the same for years, and not in its types. */
 interface Wire {
   readonly stream: { cork(): void; uncork(): void };
@@ -24,7 +31,8 @@ export class TextQuery implements pg.Submittable {
   readonly text: string;
   readonly #values: readonly (string | null)[];
   readonly #rows: TextRow[] = [];
-  #done: ((error: Error | null, rows: readonly TextRow[]) => void) | null = null;
+  /** Set by `pg` to what it is given beside the query, which is also what tools that time queries look for. */
+  callback: Callback | null = null;
 
   private constructor(statement: { readonly text: string; readonly name?: string }, values: readonly (string | null)[]) {
     this.name = statement.name ?? '';
@@ -39,9 +47,8 @@ export class TextQuery implements pg.Submittable {
     values: readonly (string | null)[],
   ): Promise<readonly TextRow[]> {
     return new Promise((resolve, reject) => {
-      const query = new TextQuery(statement, values);
-      query.#done = (error, rows) => (error === null ? resolve(rows) : reject(error));
-      client.query(query);
+      const done: Callback = (error, rows) => (error === null ? resolve(rows) : reject(error));
+      (client as unknown as TakesCallback).query(new TextQuery(statement, values), done);
     });
   }
 
@@ -87,8 +94,8 @@ export class TextQuery implements pg.Submittable {
   }
 
   #settle(error: Error | null): void {
-    const done = this.#done;
-    this.#done = null;
-    done?.(error, this.#rows);
+    const { callback } = this;
+    this.callback = null;
+    callback?.(error, this.#rows);
   }
 }
