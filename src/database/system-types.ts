@@ -18,8 +18,3 @@ export const systemTypes: pg.CustomTypesConfig = {
     return pg.types.getTypeParser(oid, format) as (value: string) => unknown;
   }) as pg.CustomTypesConfig['getTypeParser'],
 };
-
-/** Every value as PostgreSQL's text: what row codecs parse themselves. */
-export const textTypes: pg.CustomTypesConfig = {
-  getTypeParser: (() => (text: string) => text) as pg.CustomTypesConfig['getTypeParser'],
-};

@@ -105,6 +105,43 @@ describe('a swap', () => {
     expect((await scene.store.active('fines'))?.id).toBe(live.id);
   });
 
+  it('keeps no reader waiting while it waits for a commit of the old runner', async () => {
+    const live = await scene.build('fines', { rows: ONE });
+    await swapBuilds(scene.context, [live]);
+    const next = await scene.build('fines', { rows: TWO });
+    const reader = await stranger();
+    await reader.query(`set lock_timeout = '2s'`);
+    let swapping: Promise<unknown> = Promise.resolve();
+    await scene.database.transaction(async (on) => {
+      await on.query('select 1 from progress where build_id = $1 for update', [live.id]);
+      swapping = swapBuilds(scene.context, [next], { lockTimeoutMs: 10_000 });
+      swapping.catch(() => undefined);
+      await someoneWaitsForALock(scene.database);
+      expect((await reader.query('select * from public.fines')).rows).toEqual(ONE);
+    });
+    await swapping;
+    expect((await reader.query('select * from public.fines order by 1')).rows).toEqual(TWO);
+  });
+
+  it('stops runners once at most while a long reader holds the view', async () => {
+    const live = await scene.build('fines', { rows: ONE });
+    await swapBuilds(scene.context, [live]);
+    const long = await stranger();
+    await long.query('begin');
+    await long.query('select * from public.fines');
+    const next = await scene.build('fines', { rows: TWO });
+    const swapping = swapBuilds(scene.context, [next], { lockTimeoutMs: 300 });
+    await someoneWaitsForALock(scene.database);
+    // As a runner does, which waits here until the first attempt has given up.
+    const runner = await stranger();
+    await runner.query('select 1 from kappa.progress for update');
+    await someoneWaitsForALock(scene.database);
+    await runner.query('select 1 from kappa.progress for update nowait');
+    await long.query('commit');
+    await swapping;
+    expect(await scene.view('fines')).toEqual(TWO);
+  });
+
   it('lets the new build draw level while the live one is held, however fast writers go on', async () => {
     const live = await scene.build('fines', { rows: ONE, offsets: [0] });
     await swapBuilds(scene.context, [live]);

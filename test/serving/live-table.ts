@@ -27,7 +27,7 @@ export interface LiveTables {
   stop(): Promise<void>;
 }
 
-export async function liveTables(options: { readonly schema?: string } = {}): Promise<LiveTables> {
+export async function liveTables(options: { readonly schema?: string; readonly poolSize?: number } = {}): Promise<LiveTables> {
   const made = await createTestDatabase();
   const database = new Database({ url: made.url, ...options });
   await new Migrator(database, kappaMigrations).migrate();

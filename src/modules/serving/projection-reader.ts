@@ -1,6 +1,6 @@
 import { asRetriable, isDataError, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { textTypes } from '../../database/system-types.js';
+import { TextQuery, type TextRow } from '../../database/text-query.js';
 import { KappaError, RetriableError } from '../../kernel/errors.js';
 import { covers, type Position } from '../../kernel/position.js';
 import type { Class, Data } from '../../kernel/types.js';
@@ -12,9 +12,11 @@ import { badCursor, encodeCursor, type CursorPlace } from './cursor.js';
 import { checkList } from './list-query.js';
 import { findLiveBuild, noLiveBuild, progressOf, type LiveBuild } from './live-build.js';
 import { DEFAULT_TIMEOUT_MS, relevantPart, type ProgressWatch } from './progress-watch.js';
-import { pageStatement, rowStatement, STAMP_COLUMNS, type ReadStatement, type SortTerm } from './read-statements.js';
+import { pageStatement, STAMP, type SortTerm } from './read-statements.js';
 import { Reader, type ListOptions, type Page, type ReadKey, type ReadOptions, type ReadStamp } from './reader.js';
-import { keyConditions, tenantCondition } from './row-key.js';
+import { keyColumns, keyTexts, tenantCondition, type KeyColumn } from './row-key.js';
+import { RowStatement, type RowQuery } from './row-statement.js';
+import { SharedReads } from './shared-reads.js';
 
 /** What of a projection a reader needs: any of its versions' builders or definitions. */
 export type ReadableProjection<Row> = Pick<
@@ -22,12 +24,32 @@ export type ReadableProjection<Row> = Pick<
   'kind' | 'name' | 'version' | 'from' | 'tenant' | 'handlers'
 > & { readonly table: Class<Row> };
 
-type TextRow = readonly (string | null)[];
+/** Lines of one statement, the first with the stamp of all. */
+interface Answer {
+  readonly stamp: ReadStamp;
+  readonly lines: readonly TextRow[];
+}
+
+interface RowAnswer {
+  readonly stamp: ReadStamp;
+  readonly row: object | null;
+}
+
+/** The build that the pointer named when it was last looked at, and how rows of it are read by key. */
+interface Known {
+  readonly live: LiveBuild;
+  readonly statement: RowStatement;
+}
 
 /** Pointers flip seldom; a reader that meets this many flips in a row meets something else. */
 const MAX_FLIPS = 8;
 
 const UNDEFINED_TABLE = '42P01';
+/** A kept statement that no longer fits what it was planned for (0A000), or that somebody else has thrown away (26000). */
+const STATEMENT_OF_NO_USE = new Set(['0A000', '26000']);
+
+/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown. */
+const MAX_NAMES = 32;
 
 /** Reads one projection's live build; see {@link Reader}. */
 export class ProjectionReader<Row> extends Reader<Row> {
@@ -35,7 +57,17 @@ export class ProjectionReader<Row> extends Reader<Row> {
   readonly #name: string;
   readonly #version: number;
   readonly #tenant: ColumnDefinition | null;
-  #live: LiveBuild | null = null;
+  readonly #key: readonly KeyColumn[];
+  /** Where a line's own columns end. */
+  readonly #stampAt: number;
+  /** A column that is null in no row. */
+  readonly #keyAt: number;
+  readonly #rows = new SharedReads<readonly string[], RowAnswer>((keys) => this.#readRows(keys));
+  #known: Known | null = null;
+  /** Most answers are of the same position as the one before. */
+  #lastStamp: { readonly live: LiveBuild; readonly text: string; readonly stamp: ReadStamp } | null = null;
+  /** What this reader has prepared on each connection. */
+  readonly #names = new WeakMap<object, Set<string>>();
 
   /** @throws KAPPA_BAD_TABLE for an entity that cannot be a projection's table. */
   constructor(
@@ -48,6 +80,9 @@ export class ProjectionReader<Row> extends Reader<Row> {
     this.#name = projection.name;
     this.#version = projection.version;
     this.#tenant = this.codec.table.columns.find(({ property }) => property === projection.tenant) ?? null;
+    this.#key = keyColumns(this.codec.table, this.#tenant);
+    this.#stampAt = this.codec.table.columns.length;
+    this.#keyAt = this.codec.table.columns.findIndex(({ isKey }) => isKey);
   }
 
   async get(key: ReadKey<Row>, options: ReadOptions = {}): Promise<Data<Row> | null> {
@@ -58,25 +93,26 @@ export class ProjectionReader<Row> extends Reader<Row> {
     key: ReadKey<Row>,
     options: ReadOptions = {},
   ): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }> {
-    const { table } = this.codec;
     const tenant = tenantCondition(this.#name, this.#tenant, options.tenant);
-    const conditions = keyConditions(this.#name, table, tenant, key);
-    const { stamp, rows } = await this.#answer(options, (live) =>
-      rowStatement(this.#name, this.database.schema, live, table, conditions),
-    );
-    return { row: (rows[0] ?? null) as Data<Row> | null, stamp };
+    const texts = keyTexts(this.#name, this.#key, tenant, key);
+    return (await this.#reached(options, () => this.#rows.read(texts))) as RowAnswer & { readonly row: Data<Row> | null };
   }
 
   async list(options: ListOptions<Row> = {}): Promise<Page<Row>> {
     const { table } = this.codec;
     const tenant = tenantCondition(this.#name, this.#tenant, options.tenant);
     const { query, scope } = checkList(this.#name, table, tenant, options);
-    const { stamp, rows, texts } = await this.#answer(options, (live) =>
-      pageStatement(this.#name, this.database.schema, live, table, query),
+    const { stamp, lines } = await this.#reached(options, () =>
+      this.#snapshot(({ live }) => {
+        const { text, values } = pageStatement(this.#name, this.database.schema, live, table, query);
+        return this.#query({ text }, values);
+      }),
     ).catch((error: unknown) => {
       // What the caller gave was checked; only the values within a cursor were not.
       throw query.after !== null && isDataError(error) ? badCursor('holds values that no row can have', error) : error;
     });
+    const texts = lines.filter((line) => line[this.#keyAt] !== null);
+    const rows = texts.map((line) => this.codec.decode(line));
     const more = rows.length > query.limit;
     const last = more ? texts[query.limit - 1] : undefined;
     return {
@@ -94,88 +130,124 @@ export class ProjectionReader<Row> extends Reader<Row> {
   }
 
   /** An answer that has reached `at`: read first, since mostly it has; wait only where it has not. */
-  async #answer(
-    options: ReadOptions,
-    statement: (live: LiveBuild) => ReadStatement,
-  ): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
+  async #reached<T extends { readonly stamp: ReadStamp }>(options: ReadOptions, read: () => Promise<T>): Promise<T> {
     const { at } = options;
+    if (at === undefined) return read();
     const deadline = Date.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     for (let flips = 0; flips < MAX_FLIPS; flips += 1) {
-      const answer = await this.#snapshot(statement).catch((error: unknown) => {
-        if (at !== undefined && error instanceof KappaError && error.code === 'KAPPA_NO_LIVE_BUILD') return null;
+      const answer = await read().catch((error: unknown) => {
+        if (error instanceof KappaError && error.code === 'KAPPA_NO_LIVE_BUILD') return null;
         throw error;
       });
-      if (
-        answer !== null &&
-        (at === undefined || covers(answer.stamp.position, relevantPart(at, answer.stamp.position, this.#name)))
-      )
-        return answer;
-      await this.watch.waitFor(this.#name, at ?? {}, { timeoutMs: Math.max(0, deadline - Date.now()) });
+      if (answer !== null && covers(answer.stamp.position, relevantPart(at, answer.stamp.position, this.#name))) return answer;
+      await this.watch.waitFor(this.#name, at, { timeoutMs: Math.max(0, deadline - Date.now()) });
     }
     throw swappedAgain(this.#name);
+  }
+
+  /** Rows in the order of their keys, all of one snapshot. */
+  async #readRows(keys: readonly (readonly string[])[]): Promise<readonly RowAnswer[]> {
+    const { stamp, lines } = await this.#snapshot((known) => this.#askRows(known, keys));
+    return lines.map((line) => ({ stamp, row: line[this.#keyAt] === null ? null : this.codec.decode(line) }));
+  }
+
+  async #askRows({ statement }: Known, keys: readonly (readonly string[])[]): Promise<readonly TextRow[]> {
+    const query = statement.query(keys.length, performance.now());
+    const lines = inOrder(await this.#query(query, statement.values(this.#name, keys)), this.#stampAt + STAMP.line);
+    const sizes = query.name === undefined ? lines[0]?.[this.#stampAt + STAMP.sizes] : undefined;
+    if (typeof sizes === 'string') statement.sizesSeen(sizes, performance.now());
+    return lines;
   }
 
   /** One statement, so one snapshot; again with the table that the pointer names when it is another than was known. */
-  async #snapshot(
-    statement: (live: LiveBuild) => ReadStatement,
-  ): Promise<{ stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] }> {
+  async #snapshot(ask: (known: Known) => Promise<readonly TextRow[]>): Promise<Answer> {
     for (let flips = 0; flips < MAX_FLIPS; flips += 1) {
-      const live = (this.#live ??= await this.#resolve());
-      const lines = await this.#query(statement(live)).catch((error: unknown) => {
-        if (sqlState(error) === UNDEFINED_TABLE && flips < MAX_FLIPS - 1) return null;
-        throw asRetriable(error, `reading projection ${this.#name}`);
-      });
-      const [first] = lines ?? [];
+      const known = (this.#known ??= await this.#resolve());
+      const { live } = known;
+      const lines = await this.#linesOrNull(ask, known, flips);
+      const first = lines?.[0];
       if (lines !== null && first === undefined) throw this.#forget(noLiveBuild(this.#name));
-      if (lines !== null && first !== undefined && Number(first[0]) === live.id) return this.#decode(live, first, lines);
-      this.#live = null;
+      if (lines !== null && first !== undefined && Number(first[this.#stampAt + STAMP.build]) === live.id)
+        return { stamp: this.#stamp(live, first[this.#stampAt + STAMP.position] ?? ''), lines };
+      // Others may have resolved it while this was under way.
+      if (this.#known === known) this.#known = null;
     }
     throw swappedAgain(this.#name);
   }
 
-  async #resolve(): Promise<LiveBuild> {
+  /** Null when the table, or the statement that was kept for it, is of no use any more. */
+  async #linesOrNull(
+    ask: (known: Known) => Promise<readonly TextRow[]>,
+    known: Known,
+    flips: number,
+  ): Promise<readonly TextRow[] | null> {
     try {
-      return await findLiveBuild(this.database, this.#name, this.#version, this.codec.table);
+      return await ask(known);
+    } catch (error) {
+      const state = sqlState(error) ?? '';
+      if ((state === UNDEFINED_TABLE || STATEMENT_OF_NO_USE.has(state)) && flips < MAX_FLIPS - 1) return null;
+      throw asRetriable(error, `reading projection ${this.#name}`);
+    }
+  }
+
+  #stamp(live: LiveBuild, position: string): ReadStamp {
+    const last = this.#lastStamp;
+    if (last?.live === live && last.text === position) return last.stamp;
+    const stamp = Object.freeze({ version: live.version, build: live.number, position: Object.freeze(progressOf(position)) });
+    this.#lastStamp = { live, text: position, stamp };
+    return stamp;
+  }
+
+  async #resolve(): Promise<Known> {
+    const { schema } = this.database;
+    try {
+      const live = await findLiveBuild(this.database, this.#name, this.#version, this.codec.table);
+      return {
+        live,
+        statement: new RowStatement(
+          schema,
+          live,
+          this.codec.table,
+          this.#key.map(({ column }) => column),
+        ),
+      };
     } catch (error) {
       throw asRetriable(error, `reading projection ${this.#name}`);
     }
   }
 
   #forget(error: KappaError): KappaError {
-    this.#live = null;
+    this.#known = null;
     return error;
   }
 
-  async #query(statement: ReadStatement): Promise<readonly TextRow[]> {
+  async #query(query: RowQuery, values: readonly string[]): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
-      const { rows } = await connection.raw.query<(string | null)[]>({
-        text: statement.text,
-        values: [...statement.values],
-        rowMode: 'array',
-        types: textTypes,
-      });
-      connection.release();
-      return rows;
+      const lines = await TextQuery.run(connection.raw, query, values);
+      connection.release(query.name !== undefined && this.#leavesTooMany(connection.raw, query.name));
+      return lines;
     } catch (error) {
-      connection.release(sqlState(error) === null);
+      const state = sqlState(error);
+      connection.release(state === null || STATEMENT_OF_NO_USE.has(state));
       throw error;
     }
   }
 
-  #decode(
-    live: LiveBuild,
-    first: TextRow,
-    lines: readonly TextRow[],
-  ): { stamp: ReadStamp; rows: readonly object[]; texts: readonly TextRow[] } {
-    const key = this.codec.table.columns.findIndex(({ isKey }) => isKey);
-    const texts = lines.map((line) => line.slice(STAMP_COLUMNS)).filter((line) => line[key] !== null);
-    return {
-      stamp: { version: live.version, build: live.number, position: progressOf(first[3] ?? null) },
-      rows: texts.map((line) => this.codec.decode(line)),
-      texts,
-    };
+  /** A connection is closed when it keeps too many statements: a name is left behind by every swap and every growth. */
+  #leavesTooMany(connection: object, name: string): boolean {
+    let names = this.#names.get(connection);
+    if (names === undefined) this.#names.set(connection, (names = new Set()));
+    return names.size !== names.add(name).size && names.size > MAX_NAMES;
   }
+}
+
+/** Lines of several keys come in any order. */
+function inOrder(lines: readonly TextRow[], at: number): readonly TextRow[] {
+  if (lines.length < 2) return lines;
+  const ordered = new Array<TextRow>(lines.length);
+  for (const line of lines) ordered[Number(line[at]) - 1] = line;
+  return ordered;
 }
 
 function swappedAgain(projection: string): RetriableError {

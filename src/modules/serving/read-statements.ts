@@ -1,4 +1,4 @@
-import { qualified, quoteIdentifier } from '../../database/identifiers.js';
+import { qualified, quoteIdentifier, quoteLiteral } from '../../database/identifiers.js';
 import type { ColumnDefinition, TableDefinition } from '../projections/table.js';
 import type { CursorPlace } from './cursor.js';
 import { progressText, type LiveBuild } from './live-build.js';
@@ -22,44 +22,62 @@ export interface PageQuery {
   readonly after: CursorPlace | null;
 }
 
-/** Never named: a prepared statement would outlive the build whose table it names. */
+/** Of a page: never named, for its plan depends on the values. */
 export interface ReadStatement {
   readonly text: string;
-  readonly values: readonly (string | number | null)[];
+  readonly values: readonly string[];
 }
 
-/** Columns that stand before the row's own in every answer: build, version, number, position. */
-export const STAMP_COLUMNS = 4;
+/** What stands behind the row's own columns in every answer, in this order; the last only where it is asked for. */
+export const STAMP = { build: 0, position: 1, line: 2, sizes: 3 } as const;
 
 /**
  * Pointer, position and row in one statement, so in one snapshot. The table is the one the reader knows; the answer counts only
- * when the pointer still names its build.
+ * when the pointer still names its build. `$1` is the projection, the others are the key. `sizes` are the bytes of the tables on
+ * whose size a plan depends.
  *
  * ```sql
- * select p.active_build, b.version, b.number, (select … from progress …), t."id", t."paid"
- *   from projections p join builds b on b.id = p.active_build
+ * select t."id", t."paid", p.active_build, (select … from progress …), 1, pg_relation_size(…) || ',' || pg_relation_size(…)
+ *   from projections p
  *   left join "kappa"."fines_v1_b3" t on t."id" = $2::text
  *  where p.name = $1
  * ```
  */
-export function rowStatement(
-  projection: string,
+export function rowText(
   schema: string,
   live: LiveBuild,
   table: TableDefinition,
-  key: readonly Equality[],
-): ReadStatement {
-  const parameters = new Parameters(projection);
-  const text = `
-select p.active_build, b.version, b.number, (${progressText(schema)}), ${columnList('t', table)}
+  key: readonly ColumnDefinition[],
+  withSizes: boolean,
+): string {
+  const conditions = key.map(({ name, type }, part) => `t.${quoteIdentifier(name)} = $${part + 2}::${comparable(type)}`);
+  return `
+select ${columnList('t', table)}, p.active_build, (${progressText(schema)}), 1${withSizes ? `, ${sizesText(schema, live)}` : ''}
   from ${qualified(schema, 'projections')} p
-  join ${qualified(schema, 'builds')} b on b.id = p.active_build
-  left join ${qualified(schema, live.tableName)} t on ${key.map((equality) => equals(equality, parameters)).join(' and ')}
+  left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
  where p.name = $1`;
-  return { text, values: parameters.values };
 }
 
-/** As {@link rowStatement} for a page; the stamp stands in the first line only. One row more than asked tells whether a page follows. */
+/** As {@link rowText} for several keys, each part of theirs an array; `line` counts them from 1, and only its first has a stamp. */
+export function rowsText(
+  schema: string,
+  live: LiveBuild,
+  table: TableDefinition,
+  key: readonly ColumnDefinition[],
+  withSizes: boolean,
+): string {
+  const arrays = key.map(({ type }, part) => `$${part + 2}::${comparable(type)}[]`);
+  const conditions = key.map(({ name }, part) => `t.${quoteIdentifier(name)} = k.part${part}`);
+  const first = (text: string): string => `case when k.line = 1 then (${text}) end`;
+  return `
+select ${columnList('t', table)}, ${first('p.active_build')}, ${first(progressText(schema))}, k.line${withSizes ? `, ${first(sizesText(schema, live))}` : ''}
+  from ${qualified(schema, 'projections')} p
+ cross join unnest(${arrays.join(', ')}) with ordinality k(${key.map((_, part) => `part${part}`).join(', ')}, line)
+  left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
+ where p.name = $1`;
+}
+
+/** As {@link rowText} for a page; the stamp stands in the first line only. One row more than asked tells whether a page follows. */
 export function pageStatement(
   projection: string,
   schema: string,
@@ -72,16 +90,15 @@ export function pageStatement(
   if (query.after !== null) conditions.push(isAfter(query.sort, query.after, live, parameters));
   const order = query.sort.map(({ column, direction }) => `t.${quoteIdentifier(column.name)} ${direction}`).join(', ');
   const text = `
-select p.active_build, b.version, b.number, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end, ${columnList('r', table)}
+select ${columnList('r', table)}, p.active_build, case when coalesce(r.kappa_line, 1) = 1 then (${progressText(schema)}) end
   from ${qualified(schema, 'projections')} p
-  join ${qualified(schema, 'builds')} b on b.id = p.active_build
   left join lateral (
        select s.*, row_number() over () as kappa_line
          from (select ${columnList('t', table)}
                  from ${qualified(schema, live.tableName)} t
                 ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
                 order by ${order}
-                limit ${parameters.add(query.limit + 1, 'bigint')}) s) r on true
+                limit ${parameters.add(String(query.limit + 1), 'bigint')}) s) r on true
  where p.name = $1
  order by r.kappa_line`;
   return { text, values: parameters.values };
@@ -127,6 +144,12 @@ function equals({ column, text }: Equality, parameters: Parameters): string {
   return text === null ? `${name} is null` : `${name} = ${parameters.add(text, comparable(column.type))}`;
 }
 
+function sizesText(schema: string, live: LiveBuild): string {
+  return [live.tableName, 'progress']
+    .map((name) => `pg_relation_size(${quoteLiteral(qualified(schema, name))}::regclass)`)
+    .join(` || ',' || `);
+}
+
 function columnList(alias: string, table: TableDefinition): string {
   return table.columns.map(({ name }) => `${alias}.${quoteIdentifier(name)}`).join(', ');
 }
@@ -138,13 +161,13 @@ function comparable(type: string): string {
 }
 
 class Parameters {
-  readonly values: (string | number | null)[];
+  readonly values: string[];
 
   constructor(projection: string) {
     this.values = [projection];
   }
 
-  add(value: string | number, type: string): string {
+  add(value: string, type: string): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
   }

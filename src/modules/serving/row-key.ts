@@ -1,6 +1,8 @@
 import { KappaError } from '../../kernel/errors.js';
 import { tenantPart } from '../../kernel/names.js';
+import { valueCodec } from '../projections/row-codec.js';
 import type { ColumnDefinition, TableDefinition } from '../projections/table.js';
+import type { ValueCodec } from '../projections/values/value-codec.js';
 import type { Equality } from './read-statements.js';
 import { valueText } from './value-text.js';
 
@@ -26,32 +28,40 @@ export function tenantCondition(
   return { column, text: tenantPart(tenant) };
 }
 
-/** The key's columns as conditions, the tenant's among them. @throws KAPPA_BAD_KEY naming the column. */
-export function keyConditions(
+export interface KeyColumn {
+  readonly column: ColumnDefinition;
+  readonly codec: ValueCodec;
+}
+
+/** The columns that a row is found by: the tenant's first, where there is one. */
+export function keyColumns(table: TableDefinition, tenant: ColumnDefinition | null): readonly KeyColumn[] {
+  const own = table.columns.filter((column) => column.isKey && column !== tenant);
+  return (tenant === null ? own : [tenant, ...own]).map((column) => ({ column, codec: valueCodec(column) }));
+}
+
+/** PostgreSQL's text of each of {@link keyColumns}. @throws KAPPA_BAD_KEY naming the column. */
+export function keyTexts(
   projection: string,
-  table: TableDefinition,
+  columns: readonly KeyColumn[],
   tenant: Equality | null,
   key: unknown,
-): readonly Equality[] {
-  const columns = table.columns.filter((column) => column.isKey && column !== tenant?.column);
-  const parts = partsOf(projection, columns, tenant, key);
-  const own = columns.map((column): Equality => ({
-    column,
-    text: valueText(projection, column, parts[column.property], 'KAPPA_BAD_KEY'),
-  }));
-  return tenant === null ? own : [tenant, ...own];
+): readonly string[] {
+  const own = tenant === null ? columns : columns.slice(1);
+  const parts = partsOf(projection, own, tenant, key);
+  const texts = own.map(({ column, codec }) => valueText(projection, column, parts[column.property], 'KAPPA_BAD_KEY', codec));
+  return tenant === null ? texts : [tenant.text ?? '', ...texts];
 }
 
 function partsOf(
   projection: string,
-  columns: readonly ColumnDefinition[],
+  columns: readonly KeyColumn[],
   tenant: Equality | null,
   key: unknown,
 ): Readonly<Record<string, unknown>> {
-  const names = columns.map(({ property }) => property);
+  const names = columns.map(({ column }) => column.property);
   if (typeof key !== 'object' || key === null) {
     const [only] = columns;
-    if (only && columns.length === 1) return { [only.property]: key };
+    if (only && columns.length === 1) return { [only.column.property]: key };
     throw badKey(projection, `the key is ${names.join(', ')}`, `Give an object with ${names.join(', ')}.`);
   }
   const parts = key as Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 import { KappaError } from '../../kernel/errors.js';
 import { valueCodec } from '../projections/row-codec.js';
 import type { ColumnDefinition } from '../projections/table.js';
+import type { ValueCodec } from '../projections/values/value-codec.js';
 
 /** PostgreSQL's text of a value that a caller gave for a column. @throws `code`, naming column, value and what is expected. */
 export function valueText(
@@ -8,8 +9,8 @@ export function valueText(
   column: ColumnDefinition,
   value: unknown,
   code: 'KAPPA_BAD_QUERY' | 'KAPPA_BAD_KEY',
+  codec: ValueCodec = valueCodec(column),
 ): string {
-  const codec = valueCodec(column);
   const canonical = value === null || value === undefined ? undefined : codec.canonical(value);
   if (canonical !== undefined) return codec.encode(canonical);
   throw new KappaError(code, `${projection}: ${column.property} cannot be ${shown(value)}`, {

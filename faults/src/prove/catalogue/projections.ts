@@ -246,7 +246,7 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/serving/projection-reader.ts',
-        find: 'first !== undefined && Number(first[0]) === live.id)',
+        find: 'first !== undefined && Number(first[this.#stampAt + STAMP.build]) === live.id)',
         replace: 'first !== undefined)',
       },
     ],

@@ -102,7 +102,7 @@ export async function prepareView(
 }
 
 /**
- * Makes the view show a build's table, in the transaction of the swap.
+ * Makes the view show a build's table, in the transaction of the swap; it is locked against readers from then on.
  *
  * Same or appended columns: `create or replace view`, which keeps all that stands on it. Otherwise the view is dropped and
  * created again with its owner, grants, comments and options, unless objects of others depend on it.
@@ -124,6 +124,7 @@ export async function showBuild(
     await on.query(createView('create or replace view', name, table, inOrderOf(view.columns, columns), view.options));
     return;
   }
+  await lockView(on, schemas, projection, view);
   const foreign = await dependantsOf(on, view.oid);
   if (foreign.length > 0) throw hasDependants(schemas, projection, changes, foreign);
   const record = await recordView(on, view);

@@ -32,13 +32,14 @@ export async function swapBuilds(
   const until = performance.now() + (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS);
   const attempt: SwapAttempt = { lockedAt: 0, results: [] };
   const held = new Set<number>();
+  let viewsFirst = false;
   try {
     for (let count = 1; ; count += 1) {
       options.signal?.throwIfAborted();
       try {
         await database.transaction(async (on) => {
           await on.query(`set local lock_timeout = ${lockTimeoutMs(options, count)}`);
-          await swapInTransaction(context, on, inOrder, options, attempt);
+          await swapInTransaction(context, on, inOrder, options, attempt, viewsFirst);
         });
         return locked(attempt);
       } catch (error) {
@@ -49,7 +50,11 @@ export async function swapBuilds(
           for (const id of await drawLevel(context, error, options)) held.add(id);
         else if (!isWorthRetrying(error)) throw error;
         else if (!inTime) throw await blocked(database, inOrder, count, error);
-        else await pause(count);
+        else {
+          // Runners have stood still for this attempt; they do not for the next.
+          viewsFirst = true;
+          await pause(count);
+        }
       }
     }
   } finally {

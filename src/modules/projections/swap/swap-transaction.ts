@@ -20,9 +20,11 @@ export interface SwapAttempt {
 }
 
 /**
- * The swap's one transaction: pointers, views, progress of both builds are locked, in this order and each in the order of names
- * or ids; then it is checked that no build is behind (an old runner may have committed until its progress was locked) and none
- * has more dead letters; then pointers, states and views change. Targets are sorted by projection.
+ * The swap's one transaction. What nobody waits for comes first: pointers are locked, states and pointers change. Then the progress
+ * of both builds is locked, and it is checked that no build is behind (an old runner may have committed until its progress was
+ * locked) and none has more dead letters. The views change last, so that a reader of a view waits for one statement and the
+ * COMMIT. Where `viewsFirst` says so, they are locked before the progress is: runners do not stand still then while a long reader
+ * holds a view. All is locked in the order of names or ids; targets are sorted by projection.
  */
 export async function swapInTransaction(
   context: SwapContext,
@@ -30,16 +32,19 @@ export async function swapInTransaction(
   targets: readonly Build[],
   options: SwapOptions,
   attempt: SwapAttempt,
+  viewsFirst: boolean,
 ): Promise<void> {
   const { database } = context;
   const flips = await lockPointers(on, database.schema, targets, options);
-  const prepared: { readonly flip: Flip; readonly shown: PreparedView }[] = [];
+  const prepared: { readonly flip: Flip; readonly moved: Moved; readonly shown: PreparedView }[] = [];
   for (const flip of flips) {
     const tables = { from: flip.from?.tableName ?? null, to: flip.to.tableName };
-    prepared.push({ flip, shown: await prepareView(on, database, flip.to.projection, tables) });
+    const shown = await prepareView(on, database, flip.to.projection, tables);
+    prepared.push({ flip, shown, moved: await movePointer(context, on, flip, options) });
   }
   attempt.lockedAt = performance.now();
-  for (const { flip, shown } of prepared) if (shown.view) await lockView(on, database, flip.to.projection, shown.view);
+  if (viewsFirst)
+    for (const { flip, shown } of prepared) if (shown.view) await lockView(on, database, flip.to.projection, shown.view);
 
   const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
   const progress = await lockProgress(on, database.schema, ids);
@@ -48,10 +53,12 @@ export async function swapInTransaction(
   if (options.action !== 'rollback' && options.withDeadLetters !== true) refuseMoreLetters(flips, letters);
 
   const results: Omit<Swapped, 'lockedMs'>[] = [];
-  for (const { flip, shown } of prepared) {
-    const flipped = await flipOne(context, on, flip, shown, positionOf(progress.get(flip.to.id) ?? []), options);
-    results.push({ ...flipped, letters: letters.get(flip.to.id) ?? NO_LETTERS });
+  for (const { flip, moved } of prepared) {
+    const position = positionOf(progress.get(flip.to.id) ?? []);
+    await noteSwap(context, on, flip, position, options);
+    results.push({ ...moved, projection: flip.to.projection, position, letters: letters.get(flip.to.id) ?? NO_LETTERS });
   }
+  for (const { flip, shown } of prepared) await showBuild(on, database, flip.to.projection, shown);
   attempt.results = results;
 }
 
@@ -80,14 +87,15 @@ async function lockPointers(
   });
 }
 
-async function flipOne(
+/** Both builds in their new states. */
+type Moved = Pick<Swapped, 'from' | 'to'>;
+
+async function movePointer(
   { database, builds }: SwapContext,
   on: Connection,
   { from, to }: Flip,
-  shown: PreparedView,
-  position: Position,
   options: SwapOptions,
-): Promise<Omit<Swapped, 'lockedMs' | 'letters'>> {
+): Promise<Moved> {
   const standbyUntil = new Date(Date.now() + (options.standbyMs ?? DEFAULT_STANDBY_MS));
   // The old one first: no two builds of a projection are live, not even within the transaction.
   const old = from && (await builds.move(from.id, 'standby', { standbyUntil, on }));
@@ -96,7 +104,16 @@ async function flipOne(
     `update ${quoteIdentifier(database.schema)}.projections set active_build = $2, changed_at = now() where name = $1`,
     [to.projection, to.id],
   );
-  await showBuild(on, database, to.projection, shown);
+  return { from: old, to: live };
+}
+
+async function noteSwap(
+  { builds }: SwapContext,
+  on: Connection,
+  { from, to }: Flip,
+  position: Position,
+  options: SwapOptions,
+): Promise<void> {
   await builds.audit({
     projection: to.projection,
     build: to.id,
@@ -110,7 +127,6 @@ async function flipOne(
     },
     on,
   });
-  return { projection: to.projection, from: old, to: live, position };
 }
 
 function underWay(targets: readonly Build[]): KappaError {

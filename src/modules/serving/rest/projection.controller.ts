@@ -2,12 +2,11 @@ import { Controller, Get, Inject, Query, Req, UseFilters, type Type } from '@nes
 import { HttpAdapterHost } from '@nestjs/core';
 import { KappaError } from '../../../kernel/errors.js';
 import { formatPosition, type Position } from '../../../kernel/position.js';
-import type { TableDefinition } from '../../projections/table.js';
 import type { ProjectionReader, ReadableProjection } from '../projection-reader.js';
 import type { ReadStamp } from '../reader.js';
 import { Readers } from '../readers.js';
 import { KappaExceptionFilter } from './kappa-exception.filter.js';
-import { parseAt, parseKey, parseList, refuseOtherThanAt, type QueryParameters } from './rest-query.js';
+import { keyParser, parseList, parseOnlyAt, type QueryParameters } from './rest-query.js';
 
 /** Of which version and position an answer is; `position` can be given back as `at`. */
 export interface RestStamp {
@@ -34,11 +33,19 @@ export interface RestControllerOptions {
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** Of any adapter. */
+interface RequestWithQuery {
+  readonly query: QueryParameters;
+}
+
 /** A controller class of its own per projection, as Nest wants it; all do the same with another table. */
 export function projectionController(projection: ReadableProjection<object>, options: RestControllerOptions): Type<object> {
   @Controller(`${options.path}/${projection.name}`)
   @UseFilters(KappaExceptionFilter)
   class ProjectionController {
+    readonly #stamp = new LastStamp();
+    #parseKey: ((segment: string) => Row) | null = null;
+
     constructor(
       @Inject(Readers) private readonly readers: Readers,
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
@@ -49,17 +56,20 @@ export function projectionController(projection: ReadableProjection<object>, opt
       const reader = this.#reader();
       const { input, at } = parseList(projection.name, reader.codec.table, query);
       const page = await reader.list({ ...input, ...this.#readOptions(at, request) });
-      return { data: page.rows.map(json), cursor: page.cursor, ...stampOf(page.stamp) };
+      return { data: page.rows.map(json), cursor: page.cursor, ...this.#stamp.as(page.stamp) };
     }
 
     @Get(':key')
-    async one(@Query() query: QueryParameters, @Req() request: object): Promise<RestRow> {
+    async one(@Req() request: RequestWithQuery): Promise<RestRow> {
       const reader = this.#reader();
-      refuseOtherThanAt(projection.name, query);
-      const key = this.#key(request, reader.codec.table);
-      const { row, stamp } = await reader.read(key, this.#readOptions(parseAt(projection.name, query), request));
-      if (row === null) throw notFound(projection.name, key, stamp);
-      return { data: json(row), ...stampOf(stamp) };
+      const url = String(this.adapterHost.httpAdapter.getRequestUrl(request));
+      // Adapters parse the query when it is first asked for: mostly there is none.
+      const at = url.includes('?') ? parseOnlyAt(projection.name, request.query) : null;
+      this.#parseKey ??= keyParser(projection.name, reader.codec.table, projection.tenant);
+      const key = this.#parseKey(lastSegment(url));
+      const { row, stamp } = await reader.read(key, this.#readOptions(at, request));
+      if (row === null) throw notFound(projection.name, key, this.#stamp.as(stamp));
+      return { data: json(row), ...this.#stamp.as(stamp) };
     }
 
     #reader(): ProjectionReader<Row> {
@@ -68,13 +78,6 @@ export function projectionController(projection: ReadableProjection<object>, opt
       throw new KappaError('KAPPA_REST_OFF', 'this process does not serve REST', {
         nextStep: 'Name rest in run (or KAPPA_RUN), or ask another process.',
       });
-    }
-
-    /** From the path as it was sent: adapters decode parameters, and a decoded comma could be either a separator or a part. */
-    #key(request: object, table: TableDefinition): Row {
-      const [path = ''] = String(this.adapterHost.httpAdapter.getRequestUrl(request)).split('?');
-      const segment = path.replace(/\/$/, '').split('/').at(-1) ?? '';
-      return parseKey(projection.name, table, projection.tenant, segment);
     }
 
     #readOptions(at: Position | null, request: object): { readonly at?: Position; readonly tenant?: string | null } {
@@ -88,23 +91,41 @@ export function projectionController(projection: ReadableProjection<object>, opt
   return ProjectionController;
 }
 
-function stampOf(stamp: ReadStamp): RestStamp {
-  return { version: stamp.version, position: formatPosition(stamp.position) };
+/** Of the path as it was sent: adapters decode parameters, and a decoded comma could be either a separator or a part. */
+function lastSegment(url: string): string {
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  const end = path.endsWith('/') ? path.length - 1 : path.length;
+  return path.slice(path.lastIndexOf('/', end - 1) + 1, end);
 }
 
-function notFound(projection: string, key: Row, stamp: ReadStamp): KappaError {
+/** The last stamp that was asked for: a reader gives the same one as long as nothing has moved. */
+class LastStamp {
+  #of: ReadStamp | null = null;
+  #as: RestStamp = { version: 0, position: '' };
+
+  as(stamp: ReadStamp): RestStamp {
+    if (this.#of !== stamp) {
+      this.#as = { version: stamp.version, position: formatPosition(stamp.position) };
+      this.#of = stamp;
+    }
+    return this.#as;
+  }
+}
+
+function notFound(projection: string, key: Row, stamp: RestStamp): KappaError {
   const named = Object.entries(json(key)).map(([name, value]) => `${name} ${String(value)}`);
   return new KappaError('KAPPA_NOT_FOUND', `${projection} has no row with ${named.join(', ')}`, {
-    facts: { projection, key: json(key), ...stampOf(stamp) },
+    facts: { projection, key: json(key), ...stamp },
   });
 }
 
 /** What JSON cannot hold, as text: a bigint as its digits, bytes in base64. */
 function json(row: object): Row {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]: [string, unknown]) => [
-      name,
-      typeof value === 'bigint' ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
-    ]),
-  );
+  let other: Record<string, unknown> | null = null;
+  for (const [name, value] of Object.entries(row) as [string, unknown][]) {
+    if (typeof value === 'bigint') (other ??= { ...row })[name] = String(value);
+    else if (value instanceof Uint8Array) (other ??= { ...row })[name] = Buffer.from(value).toString('base64');
+  }
+  return other ?? (row as Row);
 }

@@ -33,37 +33,40 @@ export function parseList(projection: string, table: TableDefinition, query: Que
 }
 
 /** @throws KAPPA_BAD_POSITION */
-export function parseAt(projection: string, query: QueryParameters): Position | null {
+function parseAt(projection: string, query: QueryParameters): Position | null {
   return query['at'] === undefined ? null : parsePosition(textOf(projection, 'at', query['at']));
 }
 
-/** @throws KAPPA_BAD_QUERY for a parameter that a single row does not have */
-export function refuseOtherThanAt(projection: string, query: QueryParameters): void {
+/** Of a single row, which has no other parameter. @throws KAPPA_BAD_QUERY, KAPPA_BAD_POSITION */
+export function parseOnlyAt(projection: string, query: QueryParameters): Position | null {
   const other = Object.keys(query).find((name) => name !== 'at');
   if (other !== undefined) throw badQuery(projection, other, 'is no parameter of a single row', 'Only at=<position> is.');
+  return parseAt(projection, query);
 }
 
 /**
- * The key of a row from the last segment of a path as it was sent: the value itself, or the parts of a composite key in the
- * order of the primary columns, separated by commas, each percent-encoded by itself: `/api/sales/mug,2024-06-01`.
- * @throws KAPPA_BAD_KEY
+ * Reads the key of a row from the last segment of a path as it was sent: the value itself, or the parts of a composite key in the
+ * order of the primary columns, separated by commas, each percent-encoded by itself: `/api/sales/mug,2024-06-01`. What it returns
+ * throws KAPPA_BAD_KEY.
  */
-export function parseKey(
+export function keyParser(
   projection: string,
   table: TableDefinition,
   tenant: string | null,
-  segment: string,
-): Readonly<Record<string, unknown>> {
+): (segment: string) => Readonly<Record<string, unknown>> {
   const columns = table.columns.filter(({ isKey, property }) => isKey && property !== tenant);
-  const raw = columns.length === 1 ? [segment] : segment.split(',');
-  if (raw.length !== columns.length) throw badKey(projection, columns, `has ${columns.length} parts, ${raw.length} were given`);
-  return Object.fromEntries(
-    columns.map((column, index) => {
+  return (segment) => {
+    const raw = columns.length === 1 ? [segment] : segment.split(',');
+    if (raw.length !== columns.length)
+      throw badKey(projection, columns, `has ${columns.length} parts, ${raw.length} were given`);
+    const key: Record<string, unknown> = {};
+    for (const [index, column] of columns.entries()) {
       const text = decoded(raw[index] ?? '');
       if (text === null) throw badKey(projection, columns, 'is not percent-encoded text');
-      return [column.property, valueOf(column, text)];
-    }),
-  );
+      key[column.property] = valueOf(column, text);
+    }
+    return key;
+  };
 }
 
 /** A sort term is a field, descending with a minus before it. */
@@ -108,6 +111,7 @@ function textOf(projection: string, name: string, value: unknown): string {
 }
 
 function decoded(text: string): string | null {
+  if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,0 +1,61 @@
+import { isDataError } from '../../database/database-errors.js';
+
+/** While fewer are under way, a read waits for no other. Two, so that one is decoded while the other is executed. */
+const UNDER_WAY = 2;
+/** Rows of one statement at most: where each has to come from a disk, they come one after the other. */
+const TOGETHER = 16;
+/** How long a read waits for statements under way before it has one of its own: they are slow, and others need not be. */
+const MAX_WAIT_MS = 2;
+
+interface Waiting<Key, Answer> {
+  readonly key: Key;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Lets reads that come while others are under way share a statement: what a statement costs beside its rows, the pointer, the
+ * position and the way to the server and back, is most of what one row costs. A read that comes alone is sent at once. A read is
+ * never answered by a statement that was sent before it came.
+ */
+export class SharedReads<Key, Answer> {
+  #waiting: Waiting<Key, Answer>[] = [];
+  #underWay = 0;
+  #patience: NodeJS.Timeout | null = null;
+
+  /** `send` answers keys in their order. */
+  constructor(private readonly send: (keys: readonly Key[]) => Promise<readonly Answer[]>) {}
+
+  /** @throws what `send` throws */
+  read(key: Key): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, resolve, reject });
+      if (this.#underWay < UNDER_WAY) this.#sendWaiting();
+      else this.#patience ??= setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+    });
+  }
+
+  #sendWaiting(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+    const together = this.#waiting.slice(0, TOGETHER);
+    this.#waiting = this.#waiting.slice(TOGETHER);
+    if (this.#waiting.length > 0) this.#patience = setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+    this.#underWay += 1;
+    void this.#answer(together).then(() => {
+      this.#underWay -= 1;
+      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#sendWaiting();
+    });
+  }
+
+  async #answer(together: readonly Waiting<Key, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.send(together.map(({ key }) => key));
+      together.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
+    } catch (error) {
+      // One key that the server refuses is no answer to the others.
+      if (together.length > 1 && isDataError(error)) await Promise.all(together.map((alone) => this.#answer([alone])));
+      else together.forEach(({ reject }) => reject(error));
+    }
+  }
+}
