@@ -249,7 +249,22 @@ describe('operations', () => {
     await finish(alone.rebuild({ projections: ['kinds'] }));
     const ready = (await house.builds.list('kinds')).at(-1);
     expect(await alone.drop('kinds')).toEqual([]);
-    expect(await alone.drop('kinds', { build: ready?.id ?? 0 })).toMatchObject([{ state: 'dropped' }]);
+    const byName = { build: ready?.id ?? 0 };
+    await house.database.query(`create view public.nosy as select * from "${ready?.tableName ?? ''}"`);
+    await expect(alone.drop('kinds', byName)).rejects.toMatchObject({ code: 'KAPPA_TABLE_HAS_DEPENDANTS' });
+    await house.database.query('drop view public.nosy');
+    await house.database.transaction(async (on) => {
+      const { rows } = await on.query<{ pid: number }>(
+        `select pg_backend_pid() as pid, count(*) from "${ready?.tableName ?? ''}"`,
+      );
+      await expect(alone.drop('kinds', byName)).rejects.toMatchObject({
+        code: 'KAPPA_TABLE_HELD',
+        facts: { holders: [{ pid: rows[0]?.pid }] },
+      });
+    });
+    // What was refused has ended nothing.
+    expect((await house.builds.get(byName.build))?.state).toBe('ready');
+    expect(await alone.drop('kinds', byName)).toMatchObject([{ state: 'dropped' }]);
     await expect(alone.retire('nothing')).rejects.toMatchObject({ code: 'KAPPA_UNKNOWN_PROJECTION' });
   });
 

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.js';
+import type { Database, Queryable } from '../../database/database.js';
 import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { qualified } from '../../database/identifiers.js';
 import { sqlState } from '../../database/database-errors.js';
@@ -7,6 +7,7 @@ import { buildLabel, isOnTheWay, type Build, type BuildState } from './build.js'
 import type { Builds } from './builds.js';
 import { moveIfPossible } from './move-if-possible.js';
 import { letterOwner } from './dead-letters/letter-owner.js';
+import { describeHolder, lockHolders } from './swap/lock-holders.js';
 
 interface EndContext {
   readonly database: Database;
@@ -35,7 +36,8 @@ export async function retireBuilds({ builds }: EndContext, name: string, id?: nu
 
 /**
  * Drops the tables of builds that have ended; the named one also when it is still on its way to becoming live.
- * @throws KAPPA_BUILD_STATE for a live or standby build; KAPPA_TABLE_HAS_DEPENDANTS when objects of others stand on the table
+ * @throws KAPPA_BUILD_STATE for a live or standby build; KAPPA_TABLE_HAS_DEPENDANTS when objects of others stand on the table;
+ *         KAPPA_TABLE_HELD when somebody reads it for longer than 2 s
  */
 export async function dropBuilds(context: EndContext, name: string, id?: number): Promise<readonly Build[]> {
   const own = await context.builds.list(name);
@@ -47,25 +49,52 @@ export async function dropBuilds(context: EndContext, name: string, id?: number)
 }
 
 async function dropOne({ database, builds }: EndContext, build: Build): Promise<Build> {
-  // By itself, for it fences the build's progress: a batch that waits there has its table, which the drop waits for.
-  if (isOnTheWay(build)) await builds.move(build.id, 'aborted');
   try {
+    if (isOnTheWay(build)) {
+      // It cannot be taken back: not for a table that stays.
+      await database.transaction(async (on) => {
+        await on.query('savepoint before_drop');
+        await dropTable(on, database, build);
+        await on.query('rollback to savepoint before_drop');
+      });
+      // By itself, for it fences the build's progress: a batch that waits there has its table, which the drop waits for.
+      await builds.move(build.id, 'aborted');
+    }
     return await database.transaction(async (on) => {
-      await on.query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`);
       const dropped = await builds.move(build.id, 'dropped', { on });
-      await on.query(`drop table if exists ${qualified(database.schema, build.tableName)}`);
+      await dropTable(on, database, build);
       await new DeadLetterStore(database).forget(on, letterOwner(build.id));
       return dropped;
     });
   } catch (error) {
-    if (sqlState(error) !== '2BP01' || !(error instanceof Error)) throw error;
-    const detail = 'detail' in error && typeof error.detail === 'string' ? error.detail.replaceAll('\n', '; ') : error.message;
-    throw new KappaError('KAPPA_TABLE_HAS_DEPENDANTS', `the table of ${buildLabel(build)} cannot be dropped: ${detail}`, {
-      facts: { build: build.id, table: build.tableName },
-      nextStep: 'Let those read the public view instead, or drop them first.',
+    throw await dropError(database, build, error);
+  }
+}
+
+async function dropTable(on: Queryable, { schema }: Database, { tableName }: Build): Promise<void> {
+  await on.query(`set local lock_timeout = ${DROP_LOCK_TIMEOUT_MS}`);
+  await on.query(`drop table if exists ${qualified(schema, tableName)}`);
+}
+
+async function dropError(database: Database, build: Build, error: unknown): Promise<unknown> {
+  const facts = { build: build.id, table: build.tableName };
+  if (sqlState(error) === '55P03') {
+    const holders = await lockHolders(database, [qualified(database.schema, build.tableName)]).catch(() => []);
+    const who =
+      holders.length === 0 ? 'by a transaction that has ended by now' : `by ${holders.map(describeHolder).join('; ')}`;
+    return new KappaError('KAPPA_TABLE_HELD', `the table of ${buildLabel(build)} is held ${who}`, {
+      facts: { ...facts, holders },
+      nextStep: 'End that transaction (select pg_terminate_backend(pid)) or drop again later.',
       cause: error,
     });
   }
+  if (sqlState(error) !== '2BP01' || !(error instanceof Error)) return error;
+  const detail = 'detail' in error && typeof error.detail === 'string' ? error.detail.replaceAll('\n', '; ') : error.message;
+  return new KappaError('KAPPA_TABLE_HAS_DEPENDANTS', `the table of ${buildLabel(build)} cannot be dropped: ${detail}`, {
+    facts,
+    nextStep: 'Let those read the public view instead, or drop them first.',
+    cause: error,
+  });
 }
 
 function unknownBuild(name: string, id: number): KappaError {
