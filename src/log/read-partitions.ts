@@ -8,6 +8,8 @@ export const DEFAULT_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** After so many pages those that had caught up are asked again, so that a busy partition does not starve them. */
 const PAGES_PER_ROUND = 32;
+/** Pages, each of another partition, that are fetched while the caller works on one: a server with more than one core is kept busy. */
+const AHEAD = 2;
 
 interface Cursor {
   readonly key: PartitionKey;
@@ -17,41 +19,50 @@ interface Cursor {
   next: Offset;
 }
 
+interface Fetched {
+  readonly wish: PageWish;
+  readonly page: Page;
+}
+
 /**
- * Reads partitions page by page, one partition after the other in turn; while the caller works on a batch, the next one is
+ * Reads partitions page by page, one partition after the other in turn; while the caller works on a batch, the next ones are
  * fetched. Each page has its own short snapshot.
  */
 export async function* readPartitions(source: PageSource, options: ReadOptions): AsyncGenerator<LogBatch> {
   const { signal } = options;
   let behind = cursorsOf(options).filter(isOpen);
   const caughtUp: Cursor[] = [];
+  const ahead = new Map<Cursor, Promise<Fetched>>();
+  const fetchAhead = (): void => {
+    for (const cursor of behind.slice(0, AHEAD)) if (!ahead.has(cursor)) ahead.set(cursor, fetch(source, cursor, options));
+  };
   let pages = 0;
-  let fetched = behind[0] && fetch(source, behind[0], options);
   while (!isAborted(signal)) {
-    const cursor = behind[0];
-    if (!cursor) {
+    fetchAhead();
+    const cursor = behind.shift();
+    const fetched = cursor && ahead.get(cursor);
+    if (!fetched) {
       if (caughtUp.length === 0) return;
       await source.grown(positionOf(caughtUp), signal ? { signal } : {});
       behind = takeGrown(source, caughtUp);
-      fetched = behind[0] && fetch(source, behind[0], options);
       continue;
     }
-    const { wish, page } = await (fetched ?? fetch(source, cursor, options));
+    const { wish, page } = await fetched;
+    ahead.delete(cursor);
     if (isAborted(signal)) return;
     const next = provenNext(wish, page);
     const moved = next > cursor.next;
     cursor.next = next;
-    behind.shift();
     // One that stands before the end waits, too, where a transaction is open that its readers wait behind.
     if (isOpen(cursor)) (next >= page.end || !moved ? caughtUp : behind).push(cursor);
     pages += 1;
     if (pages % PAGES_PER_ROUND === 0) behind.push(...caughtUp.splice(0));
-    fetched = behind[0] && fetch(source, behind[0], options);
+    fetchAhead();
     if (moved) yield { topic: cursor.topic, partition: cursor.partition, records: page.records, next, end: page.end };
   }
 }
 
-function fetch(source: PageSource, cursor: Cursor, options: ReadOptions): Promise<{ wish: PageWish; page: Page }> {
+function fetch(source: PageSource, cursor: Cursor, options: ReadOptions): Promise<Fetched> {
   const wish: PageWish = {
     topic: cursor.topic,
     partition: cursor.partition,

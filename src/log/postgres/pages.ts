@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
 import { offset as checkedOffset, type Offset } from '../../kernel/names.js';
@@ -6,6 +7,9 @@ import type { Page, PageWish } from '../page-source.js';
 import { assertPartition } from '../record-groups.js';
 import { CopyCursor, copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
+
+/** Rows that are decoded between two turns of the event loop: what else the process does goes on, and the next page comes in. */
+const TURN_ROWS = 512;
 
 /** One page for each wish, all in one statement and so in one short snapshot. */
 export async function fetchPages(
@@ -20,7 +24,7 @@ export async function fetchPages(
     return want(slot, topic?.id ?? 0, wish);
   });
   try {
-    return decodePages(wishes, await copyRows(database, pagesQuery(wants)));
+    return await decodePages(wishes, await copyRows(database, pagesQuery(wants)));
   } catch (error) {
     throw asRetriable(error, 'the read');
   }
@@ -72,10 +76,11 @@ const pagesQuery = (wants: readonly string[]) => `
   ) p
   where p.before < w.bytes`;
 
-function decodePages(wishes: readonly PageWish[], buffer: Buffer): readonly Page[] {
+async function decodePages(wishes: readonly PageWish[], buffer: Buffer): Promise<readonly Page[]> {
   const pages = wishes.map(() => ({ begin: 0 as Offset, end: 0 as Offset, records: [] as LogRecord[] }));
   const rows = new CopyCursor(buffer);
-  while (rows.nextRow()) {
+  for (let count = 1; rows.nextRow(); count += 1) {
+    if (count % TURN_ROWS === 0) await nextTurn();
     const slot = rows.int4();
     const page = pages[slot];
     const wish = wishes[slot];
