@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { event, projection, topic, type } from 'nest-kappa';
+import { RetriableError } from '../../src/kernel/errors.js';
 import { SharedReads } from '../../src/modules/serving/shared-reads.js';
 import { liveTables } from './live-table.js';
 
@@ -30,6 +31,13 @@ class KeysRow {
   @PrimaryColumn('bigint') digits!: string;
 }
 const Keys = projection({ name: 'keys', version: 1, from: [sales], table: KeysRow });
+
+@Entity({ synchronize: false })
+class TotalRow {
+  @PrimaryColumn('text') id!: string;
+  @Column('bigint') sold!: bigint;
+}
+const Totals = projection({ name: 'totals', version: 1, from: [sales], table: TotalRow });
 
 /** A statement that the test answers. */
 interface Sent {
@@ -86,6 +94,23 @@ describe('reads that share a statement', () => {
     expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
   });
 
+  it.each([
+    ['a row out of time', new RetriableError('not in time', { cause: Object.assign(new Error('timeout'), { code: '57014' }) })],
+    ['a damaged page', Object.assign(new Error('invalid page'), { code: 'XX001' })],
+    ['a function that raises', Object.assign(new Error('not this one'), { code: 'P0001' })],
+  ])('are asked one by one after %s', async (_, error) => {
+    const { reads, sent } = watched();
+    const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => reads.read(key)));
+    sent[0]?.answer();
+    sent[1]?.answer();
+    await expect.poll(() => sent.length).toBe(3);
+    sent[2]?.fail(error);
+    await expect.poll(() => keysOf(sent).slice(3)).toEqual([['c'], ['d']]);
+    sent[3]?.fail(error);
+    sent[4]?.answer();
+    expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+  });
+
   it('fail together when the server is gone', async () => {
     const { reads, sent } = watched();
     const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => reads.read(key)));
@@ -116,6 +141,31 @@ describe('reads that share a statement', () => {
     for (const row of rows) alone.push(await reader.get(row));
     expect(alone).not.toContain(null);
     expect(await Promise.all(rows.map((row) => reader.get(row)))).toEqual(alone);
+    await tables.stop();
+  });
+
+  it('are answered though the server does not give the row of one in time, and another cannot be decoded', async () => {
+    const tables = await liveTables();
+    // Of the connection there is, and of those to come.
+    await tables.database.query(`
+      do $$ begin execute format('alter database %I set statement_timeout = 500', current_database()); end $$;
+      set statement_timeout = 500`);
+    const rows = Array.from({ length: 16 }, (_, n) => ({ id: `p${n}`, sold: BigInt(n) }));
+    const { tableName } = await tables.build(Totals, rows);
+    // Its cost makes PostgreSQL look rows up by their keys first.
+    await tables.database.query(`
+      create function kappa.sold_text(id text, sold bigint) returns text stable cost 1000000 language plpgsql as
+        $$ begin if id = 'p7' then perform pg_sleep(60); end if; return case id when 'p9' then 'many' else sold::text end; end $$;
+      alter table "${tableName}" rename to rows_of_totals;
+      create view "${tableName}" as select id, kappa.sold_text(id, sold) as sold from rows_of_totals`);
+    await tables.database.query(`update projections set active_build = (select id from builds) where name = 'totals'`);
+    const reader = tables.reader(Totals);
+    const answers = await Promise.allSettled(rows.map(({ id }) => reader.get(id)));
+    expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : null))).toEqual(
+      rows.map((row, n) => (n === 7 || n === 9 ? null : row)),
+    );
+    expect(answers[7]).toMatchObject({ reason: { code: 'KAPPA_RETRIABLE', facts: { sqlState: '57014' } } });
+    expect(answers[9]).toMatchObject({ reason: expect.any(SyntaxError) as object });
     await tables.stop();
   });
 

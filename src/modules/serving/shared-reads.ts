@@ -1,4 +1,5 @@
-import { isDataError } from '../../database/database-errors.js';
+import { isDataError, sqlState } from '../../database/database-errors.js';
+import { RetriableError } from '../../kernel/errors.js';
 
 /** While fewer are under way, a read waits for no other. Two, so that one is decoded while the other is executed. */
 const UNDER_WAY = 2;
@@ -53,9 +54,16 @@ export class SharedReads<Key, Answer> {
       const answers = await this.send(together.map(({ key }) => key));
       together.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
     } catch (error) {
-      // One key that the server refuses is no answer to the others.
-      if (together.length > 1 && isDataError(error)) await Promise.all(together.map((alone) => this.#answer([alone])));
+      // One row that the server cannot give is no answer to those who asked for others.
+      if (together.length > 1 && mayBeOfOneRow(error)) await Promise.all(together.map((alone) => this.#answer([alone])));
       else together.forEach(({ reject }) => reject(error));
     }
   }
+}
+
+/** A key or a value that is refused, by a function that raises, too (P0); a row out of time (57014) or on a damaged page (XX). */
+function mayBeOfOneRow(error: unknown): boolean {
+  const raw = error instanceof RetriableError ? error.cause : error;
+  const state = sqlState(raw) ?? '';
+  return isDataError(raw) || state === '57014' || state.startsWith('XX') || state.startsWith('P0');
 }
