@@ -5,7 +5,7 @@ import { RetriableError } from '../../kernel/errors.js';
 const UNDER_WAY = 2;
 /** Rows of one statement at most: where each has to come from a disk, they come one after the other. */
 const TOGETHER = 16;
-/** How long a read waits for statements under way before it has one of its own: they are slow, and others need not be. */
+/** How long a read waits for statements under way, which are slow then; all that wait are sent, on connections as the pool has them. */
 const MAX_WAIT_MS = 2;
 
 interface Waiting<Key, Answer> {
@@ -20,7 +20,7 @@ interface Waiting<Key, Answer> {
  * never answered by a statement that was sent before it came.
  */
 export class SharedReads<Key, Answer> {
-  #waiting: Waiting<Key, Answer>[] = [];
+  readonly #waiting: Waiting<Key, Answer>[] = [];
   #underWay = 0;
   #patience: NodeJS.Timeout | null = null;
 
@@ -31,21 +31,26 @@ export class SharedReads<Key, Answer> {
   read(key: Key): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, resolve, reject });
-      if (this.#underWay < UNDER_WAY) this.#sendWaiting();
-      else this.#patience ??= setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+      if (this.#underWay < UNDER_WAY) this.#sendSome();
+      else this.#patience ??= setTimeout(() => this.#sendAll(), MAX_WAIT_MS);
     });
   }
 
-  #sendWaiting(): void {
-    if (this.#patience !== null) clearTimeout(this.#patience);
-    this.#patience = null;
-    const together = this.#waiting.slice(0, TOGETHER);
-    this.#waiting = this.#waiting.slice(TOGETHER);
-    if (this.#waiting.length > 0) this.#patience = setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+  #sendAll(): void {
+    while (this.#waiting.length > 0) this.#sendSome();
+  }
+
+  /** Those that are left, if any, keep the timer, which the first of them may have set. */
+  #sendSome(): void {
+    const together = this.#waiting.splice(0, TOGETHER);
+    if (this.#waiting.length === 0 && this.#patience !== null) {
+      clearTimeout(this.#patience);
+      this.#patience = null;
+    }
     this.#underWay += 1;
     void this.#answer(together).then(() => {
       this.#underWay -= 1;
-      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#sendWaiting();
+      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#sendSome();
     });
   }
 
