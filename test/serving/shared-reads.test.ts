@@ -190,7 +190,7 @@ describe('reads that share a statement', () => {
     expect(answers.map(({ row }) => row)).toEqual(wanted.map((row) => (row.product === 'none' ? null : row)));
     for (const { stamp } of answers) expect(stamp).toEqual({ version: 1, build: 1, position: { 'sales/0': 0, 'sales/1': 7 } });
     const together = await tables.database.query<{ n: number }>(
-      `select count(*)::int as n from pg_stat_activity where datname = current_database() and query like '%unnest%'`,
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and query like '%cross join (values %'`,
     );
     expect(together.rows[0]?.n).toBeGreaterThan(0);
     await tables.stop();

@@ -49,7 +49,7 @@ const UNDEFINED_TABLE = '42P01';
 /** A kept statement that no longer fits what it was planned for (0A000), or that somebody else has thrown away (26000). */
 const STATEMENT_OF_NO_USE = new Set(['0A000', '26000']);
 
-/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown. */
+/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown; five each. */
 const MAX_NAMES = 32;
 
 /** Reads one projection's live build; see {@link Reader}. */
@@ -150,7 +150,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
   /** Lines in the order of their keys, all of one snapshot. */
   async #readLines(keys: readonly (readonly string[])[]): Promise<readonly LineAnswer[]> {
     const { stamp, lines } = await this.#snapshot((known) => this.#askLines(known, keys));
-    return lines.map((line) => ({ stamp, line }));
+    return keys.map((_, n) => ({ stamp, line: lines[n] as TextRow }));
   }
 
   async #askLines({ statement }: Known, keys: readonly (readonly string[])[]): Promise<readonly TextRow[]> {
@@ -223,7 +223,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
     return error;
   }
 
-  async #query(query: RowQuery, values: readonly string[]): Promise<readonly TextRow[]> {
+  async #query(query: RowQuery, values: readonly (string | null)[]): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
       const lines = await TextQuery.run(connection.raw, query, values);

@@ -1,10 +1,9 @@
 import { isDataError, sqlState } from '../../database/database-errors.js';
 import { RetriableError } from '../../kernel/errors.js';
+import { MOST_ROWS } from './row-statement.js';
 
 /** While fewer are under way, a read waits for no other. Two, so that one is decoded while the other is executed. */
 const UNDER_WAY = 2;
-/** Rows of one statement at most: where each has to come from a disk, they come one after the other. */
-const TOGETHER = 16;
 /** How long a read waits for statements under way, which are slow then; all that wait are sent, on connections as the pool has them. */
 const MAX_WAIT_MS = 2;
 
@@ -42,7 +41,7 @@ export class SharedReads<Key, Answer> {
 
   /** Those that are left, if any, keep the timer, which the first of them may have set. */
   #sendSome(): void {
-    const together = this.#waiting.splice(0, TOGETHER);
+    const together = this.#waiting.splice(0, MOST_ROWS);
     if (this.#waiting.length === 0 && this.#patience !== null) {
       clearTimeout(this.#patience);
       this.#patience = null;
