@@ -32,7 +32,7 @@ interface KeptStatement {
  * A kept plan is never made anew because a table has grown: what was planned as a scan of one page would scan a million rows until
  * they are analysed. So the name bears the size class of the tables, four times larger each; in the next class the statement has
  * another name and is planned for what is there. Sizes are looked at by the read that comes when they were last seen a while ago,
- * which runs without a name itself: no read is planned for sizes older than {@link SIZE_TRUSTED_MS}.
+ * which runs without a name itself: no name is chosen by sizes seen longer ago than {@link SIZE_TRUSTED_MS}.
  */
 export class RowStatement {
   /** For 1, 2, 4 … keys: a plan for all keys is made for as many as the text has. */
