@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { KappaError } from '../../src/kernel/errors.js';
 import { createBuildTable } from '../../src/modules/projections/build-table.js';
 import { swapBuilds } from '../../src/modules/projections/swap/swap-builds.js';
@@ -139,6 +139,35 @@ describe('a swap', () => {
     await runner.query('select 1 from kappa.progress for update nowait');
     await long.query('commit');
     await swapping;
+    expect(await scene.view('fines')).toEqual(TWO);
+  });
+
+  it('gets through, after a long reader, between the batches of a handler that reads its own view', async () => {
+    const live = await scene.build('fines', { rows: ONE });
+    await swapBuilds(scene.context, [live]);
+    const long = await stranger();
+    await long.query('begin');
+    await long.query('select * from public.fines');
+    const next = await scene.build('fines', { rows: TWO });
+    const attempts = vi.spyOn(scene.database, 'transaction');
+    const swapping = swapBuilds(scene.context, [next]);
+    await someoneWaitsForALock(scene.database);
+    const runner = await stranger();
+    let swapped = false;
+    const batch = async (): Promise<void> => {
+      await runner.query('begin');
+      await runner.query('select 1 from kappa.progress where build_id = $1 for update', [live.id]);
+      await runner.query('select pg_sleep(0.04)');
+      await runner.query('select * from public.fines');
+      await runner.query('commit');
+    };
+    const handler = (async () => {
+      // The first waits until the first attempt, which waits for the long reader, has given progress back.
+      for (await batch().then(() => long.query('commit')); !swapped;) await batch();
+    })();
+    await swapping.finally(() => (swapped = true));
+    await handler;
+    expect(attempts.mock.calls.length).toBeLessThanOrEqual(5);
     expect(await scene.view('fines')).toEqual(TWO);
   });
 

@@ -41,8 +41,10 @@ describe('the statement that reads a row', () => {
         `select name, generic_plans from pg_prepared_statements where name like 'kappa_row_%' order by prepare_time`,
       )
     ).rows;
-  const planOf = async (name: string, key = 'f1'): Promise<string> =>
-    (await tables.database.query(`explain execute "${name}" ('fines', '${key}')`)).rows
+  const planOf = async (name: string, keys: readonly string[] = ['f1']): Promise<string> =>
+    (
+      await tables.database.query(`explain execute "${name}" (${['fines', ...keys].map((value) => `'${value}'`).join(', ')})`)
+    ).rows
       .map((row) => Object.values(row)[0])
       .join('\n');
 
@@ -54,6 +56,30 @@ describe('the statement that reads a row', () => {
     expect(await kept()).toEqual([
       { name: expect.stringMatching(/^kappa_row_[\w-]{16}_\d+_\d+$/) as string, generic_plans: 15 },
     ]);
+  });
+
+  it.each([
+    [2, 2],
+    [3, 4],
+    [4, 4],
+    [5, 8],
+    [8, 8],
+    [9, 16],
+    [16, 16],
+  ])('is planned once for all keys, too, where %i reads share one for %i', async (reads, rows) => {
+    await tables.swapTo(await build());
+    const reader = tables.reader(Fines);
+    // Looks at the sizes.
+    await reader.get('f1');
+    for (let n = 0; n < UNTIL_KEPT; n += 1) {
+      // Two are under way before others wait.
+      const ids = Array.from({ length: 2 + reads }, (_, at) => `f${(n + at) % 21}`);
+      expect(await Promise.all(ids.map((id) => reader.get(id)))).toEqual(
+        ids.map((id) => (id === 'f20' ? null : { id, paid: '1.00' })),
+      );
+    }
+    const shared = (await kept()).filter(({ name }) => name.startsWith('kappa_rows_'));
+    expect(shared).toEqual([{ name: expect.stringContaining(`kappa_rows_${rows}_`) as string, generic_plans: UNTIL_KEPT - 5 }]);
   });
 
   it('is planned anew for a table that has grown, and is not analysed yet', async () => {
@@ -90,15 +116,17 @@ describe('the statement that reads a row', () => {
     const shared = async (): Promise<readonly string[]> =>
       (await kept()).map(({ name }) => name).filter((name) => name.startsWith('kappa_rows_'));
     await together();
+    const keys = Array.from({ length: 16 }, (_, n) => `f${n}`);
     const [small] = await shared();
-    expect(await planOf(small ?? '', '{f1,f2}')).toContain(`Seq Scan on ${live.tableName}`);
+    expect(await planOf(small ?? '', keys)).toContain(`Seq Scan on ${live.tableName}`);
 
     await tables.database.query(`insert into "${live.tableName}" select 'g' || n, n from generate_series(1, 20000) n`);
     vi.advanceTimersByTime(1_000);
     await together();
     const [, grown] = await shared();
-    expect(await planOf(grown ?? '', '{f1,f2}')).toContain('Index Scan using');
-    expect(await planOf(grown ?? '', '{f1,f2}')).not.toContain(`Seq Scan on ${live.tableName}`);
+    expect(await planOf(grown ?? '', keys)).toContain('Index Scan using');
+    expect(await planOf(grown ?? '', keys)).not.toContain(`Seq Scan on ${live.tableName}`);
+    expect((await kept()).find(({ name }) => name === grown)?.generic_plans).toBeGreaterThan(0);
   });
 
   it('is planned anew when the progress table has grown', async () => {

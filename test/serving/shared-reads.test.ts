@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { event, projection, topic, type } from 'nest-kappa';
+import { RetriableError } from '../../src/kernel/errors.js';
 import { SharedReads } from '../../src/modules/serving/shared-reads.js';
 import { liveTables } from './live-table.js';
 
@@ -30,6 +31,13 @@ class KeysRow {
   @PrimaryColumn('bigint') digits!: string;
 }
 const Keys = projection({ name: 'keys', version: 1, from: [sales], table: KeysRow });
+
+@Entity({ synchronize: false })
+class TotalRow {
+  @PrimaryColumn('text') id!: string;
+  @Column('bigint') sold!: bigint;
+}
+const Totals = projection({ name: 'totals', version: 1, from: [sales], table: TotalRow });
 
 /** A statement that the test answers. */
 interface Sent {
@@ -66,11 +74,15 @@ describe('reads that share a statement', () => {
     expect(keysOf(sent).at(-1)).toEqual(['e']);
   });
 
-  it('do not wait for those that are slow, and are not too many', async () => {
+  it('do not wait for those that are slow, however many, and are not too many', () => {
+    vi.useFakeTimers();
     const { reads, sent } = watched();
-    const keys = Array.from({ length: 30 }, (_, n) => String(n));
+    const keys = Array.from({ length: 50 }, (_, n) => String(n));
     for (const key of keys) void reads.read(key);
-    await expect.poll(() => keysOf(sent)).toEqual([['0'], ['1'], keys.slice(2, 18), keys.slice(18)]);
+    expect(keysOf(sent)).toEqual([['0'], ['1']]);
+    vi.advanceTimersByTime(2);
+    expect(keysOf(sent).slice(2)).toEqual([keys.slice(2, 18), keys.slice(18, 34), keys.slice(34)]);
+    vi.useRealTimers();
   });
 
   it('are asked one by one when the server refuses a key', async () => {
@@ -82,6 +94,23 @@ describe('reads that share a statement', () => {
     sent[2]?.fail(Object.assign(new Error('out of range'), { code: '22003' }));
     await expect.poll(() => keysOf(sent).slice(3)).toEqual([['c'], ['d']]);
     sent[3]?.fail(Object.assign(new Error('out of range'), { code: '22003' }));
+    sent[4]?.answer();
+    expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it.each([
+    ['a row out of time', new RetriableError('not in time', { cause: Object.assign(new Error('timeout'), { code: '57014' }) })],
+    ['a damaged page', Object.assign(new Error('invalid page'), { code: 'XX001' })],
+    ['a function that raises', Object.assign(new Error('not this one'), { code: 'P0001' })],
+  ])('are asked one by one after %s', async (_, error) => {
+    const { reads, sent } = watched();
+    const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => reads.read(key)));
+    sent[0]?.answer();
+    sent[1]?.answer();
+    await expect.poll(() => sent.length).toBe(3);
+    sent[2]?.fail(error);
+    await expect.poll(() => keysOf(sent).slice(3)).toEqual([['c'], ['d']]);
+    sent[3]?.fail(error);
     sent[4]?.answer();
     expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
   });
@@ -119,6 +148,31 @@ describe('reads that share a statement', () => {
     await tables.stop();
   });
 
+  it('are answered though the server does not give the row of one in time, and another cannot be decoded', async () => {
+    const tables = await liveTables();
+    // Of the connection there is, and of those to come.
+    await tables.database.query(`
+      do $$ begin execute format('alter database %I set statement_timeout = 500', current_database()); end $$;
+      set statement_timeout = 500`);
+    const rows = Array.from({ length: 16 }, (_, n) => ({ id: `p${n}`, sold: BigInt(n) }));
+    const { tableName } = await tables.build(Totals, rows);
+    // Its cost makes PostgreSQL look rows up by their keys first.
+    await tables.database.query(`
+      create function kappa.sold_text(id text, sold bigint) returns text stable cost 1000000 language plpgsql as
+        $$ begin if id = 'p7' then perform pg_sleep(60); end if; return case id when 'p9' then 'many' else sold::text end; end $$;
+      alter table "${tableName}" rename to rows_of_totals;
+      create view "${tableName}" as select id, kappa.sold_text(id, sold) as sold from rows_of_totals`);
+    await tables.database.query(`update projections set active_build = (select id from builds) where name = 'totals'`);
+    const reader = tables.reader(Totals);
+    const answers = await Promise.allSettled(rows.map(({ id }) => reader.get(id)));
+    expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : null))).toEqual(
+      rows.map((row, n) => (n === 7 || n === 9 ? null : row)),
+    );
+    expect(answers[7]).toMatchObject({ reason: { code: 'KAPPA_RETRIABLE', facts: { sqlState: '57014' } } });
+    expect(answers[9]).toMatchObject({ reason: expect.any(SyntaxError) as object });
+    await tables.stop();
+  });
+
   it('are answered each with its own row, whatever the key is made of', async () => {
     const tables = await liveTables();
     const rows = Array.from({ length: 40 }, (_, n) => ({
@@ -136,7 +190,7 @@ describe('reads that share a statement', () => {
     expect(answers.map(({ row }) => row)).toEqual(wanted.map((row) => (row.product === 'none' ? null : row)));
     for (const { stamp } of answers) expect(stamp).toEqual({ version: 1, build: 1, position: { 'sales/0': 0, 'sales/1': 7 } });
     const together = await tables.database.query<{ n: number }>(
-      `select count(*)::int as n from pg_stat_activity where datname = current_database() and query like '%unnest%'`,
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and query like '%cross join (values %'`,
     );
     expect(together.rows[0]?.n).toBeGreaterThan(0);
     await tables.stop();

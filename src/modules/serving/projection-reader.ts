@@ -30,9 +30,10 @@ interface Answer {
   readonly lines: readonly TextRow[];
 }
 
-interface RowAnswer {
+/** One of several; its reader decodes it, so that what cannot be decoded is nobody else's. */
+interface LineAnswer {
   readonly stamp: ReadStamp;
-  readonly row: object | null;
+  readonly line: TextRow;
 }
 
 /** The build that the pointer named when it was last looked at, and how rows of it are read by key. */
@@ -48,7 +49,7 @@ const UNDEFINED_TABLE = '42P01';
 /** A kept statement that no longer fits what it was planned for (0A000), or that somebody else has thrown away (26000). */
 const STATEMENT_OF_NO_USE = new Set(['0A000', '26000']);
 
-/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown. */
+/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown; five each. */
 const MAX_NAMES = 32;
 
 /** Reads one projection's live build; see {@link Reader}. */
@@ -62,7 +63,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
   readonly #stampAt: number;
   /** A column that is null in no row. */
   readonly #keyAt: number;
-  readonly #rows = new SharedReads<readonly string[], RowAnswer>((keys) => this.#readRows(keys));
+  readonly #rows = new SharedReads<readonly string[], LineAnswer>((keys) => this.#readLines(keys));
   #known: Known | null = null;
   /** Most answers are of the same position as the one before. */
   #lastStamp: { readonly live: LiveBuild; readonly text: string; readonly stamp: ReadStamp } | null = null;
@@ -95,7 +96,8 @@ export class ProjectionReader<Row> extends Reader<Row> {
   ): Promise<{ readonly row: Data<Row> | null; readonly stamp: ReadStamp }> {
     const tenant = tenantCondition(this.#name, this.#tenant, options.tenant);
     const texts = keyTexts(this.#name, this.#key, tenant, key);
-    return (await this.#reached(options, () => this.#rows.read(texts))) as RowAnswer & { readonly row: Data<Row> | null };
+    const { stamp, line } = await this.#reached(options, () => this.#rows.read(texts));
+    return { stamp, row: line[this.#keyAt] === null ? null : (this.codec.decode(line) as Data<Row>) };
   }
 
   async list(options: ListOptions<Row> = {}): Promise<Page<Row>> {
@@ -145,13 +147,13 @@ export class ProjectionReader<Row> extends Reader<Row> {
     throw swappedAgain(this.#name);
   }
 
-  /** Rows in the order of their keys, all of one snapshot. */
-  async #readRows(keys: readonly (readonly string[])[]): Promise<readonly RowAnswer[]> {
-    const { stamp, lines } = await this.#snapshot((known) => this.#askRows(known, keys));
-    return lines.map((line) => ({ stamp, row: line[this.#keyAt] === null ? null : this.codec.decode(line) }));
+  /** Lines in the order of their keys, all of one snapshot. */
+  async #readLines(keys: readonly (readonly string[])[]): Promise<readonly LineAnswer[]> {
+    const { stamp, lines } = await this.#snapshot((known) => this.#askLines(known, keys));
+    return keys.map((_, n) => ({ stamp, line: lines[n] as TextRow }));
   }
 
-  async #askRows({ statement }: Known, keys: readonly (readonly string[])[]): Promise<readonly TextRow[]> {
+  async #askLines({ statement }: Known, keys: readonly (readonly string[])[]): Promise<readonly TextRow[]> {
     const query = statement.query(keys.length, performance.now());
     const lines = inOrder(await this.#query(query, statement.values(this.#name, keys)), this.#stampAt + STAMP.line);
     const sizes = query.name === undefined ? lines[0]?.[this.#stampAt + STAMP.sizes] : undefined;
@@ -221,7 +223,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
     return error;
   }
 
-  async #query(query: RowQuery, values: readonly string[]): Promise<readonly TextRow[]> {
+  async #query(query: RowQuery, values: readonly (string | null)[]): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
       const lines = await TextQuery.run(connection.raw, query, values);

@@ -58,21 +58,29 @@ select ${columnList('t', table)}, p.active_build, (${progressText(schema)}), 1${
  where p.name = $1`;
 }
 
-/** As {@link rowText} for several keys, each part of theirs an array; `line` counts them from 1, and only its first has a stamp. */
+/**
+ * As {@link rowText} for so many keys, one after the other behind `$1`; `line` counts them from 1, and only its first has a stamp.
+ * As a list, not as arrays: of the items of an array that it does not know PostgreSQL takes there to be ten, so that for fewer a plan
+ * made anew looks cheaper than one for all keys, each time.
+ */
 export function rowsText(
   schema: string,
   live: LiveBuild,
   table: TableDefinition,
   key: readonly ColumnDefinition[],
+  count: number,
   withSizes: boolean,
 ): string {
-  const arrays = key.map(({ type }, part) => `$${part + 2}::${comparable(type)}[]`);
+  const lines = Array.from({ length: count }, (_, line) => {
+    const parts = key.map(({ type }, part) => `$${line * key.length + part + 2}::${comparable(type)}`);
+    return `(${[line + 1, ...parts].join(', ')})`;
+  });
   const conditions = key.map(({ name }, part) => `t.${quoteIdentifier(name)} = k.part${part}`);
   const first = (text: string): string => `case when k.line = 1 then (${text}) end`;
   return `
 select ${columnList('t', table)}, ${first('p.active_build')}, ${first(progressText(schema))}, k.line${withSizes ? `, ${first(sizesText(schema, live))}` : ''}
   from ${qualified(schema, 'projections')} p
- cross join unnest(${arrays.join(', ')}) with ordinality k(${key.map((_, part) => `part${part}`).join(', ')}, line)
+ cross join (values ${lines.join(', ')}) k(line, ${key.map((_, part) => `part${part}`).join(', ')})
   left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
  where p.name = $1`;
 }

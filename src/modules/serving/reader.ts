@@ -40,8 +40,8 @@ export type ReadKey<Row> = string | number | Partial<Data<Row>>;
 
 /**
  * Reads a projection's live build: `constructor(@InjectReader(Fines) private readonly fines: Reader<FineRow>)`.
- * The pointer is resolved in the same snapshot as the rows, so that an answer is wholly of one build; a build that was
- * dropped meanwhile is resolved anew once.
+ * The pointer is resolved in the same snapshot as the rows, so that an answer is wholly of one build; where the build was swapped
+ * away or dropped meanwhile, it is resolved anew and read again, up to eight times in all.
  */
 export abstract class Reader<Row> {
   /** @throws KAPPA_BAD_KEY, KAPPA_READ_TIMEOUT, KAPPA_NO_LIVE_BUILD */

@@ -1,10 +1,10 @@
-import { isDataError } from '../../database/database-errors.js';
+import { isDataError, sqlState } from '../../database/database-errors.js';
+import { RetriableError } from '../../kernel/errors.js';
+import { MOST_ROWS } from './row-statement.js';
 
 /** While fewer are under way, a read waits for no other. Two, so that one is decoded while the other is executed. */
 const UNDER_WAY = 2;
-/** Rows of one statement at most: where each has to come from a disk, they come one after the other. */
-const TOGETHER = 16;
-/** How long a read waits for statements under way before it has one of its own: they are slow, and others need not be. */
+/** How long a read waits for statements under way, which are slow then; all that wait are sent, on connections as the pool has them. */
 const MAX_WAIT_MS = 2;
 
 interface Waiting<Key, Answer> {
@@ -19,7 +19,7 @@ interface Waiting<Key, Answer> {
  * never answered by a statement that was sent before it came.
  */
 export class SharedReads<Key, Answer> {
-  #waiting: Waiting<Key, Answer>[] = [];
+  readonly #waiting: Waiting<Key, Answer>[] = [];
   #underWay = 0;
   #patience: NodeJS.Timeout | null = null;
 
@@ -30,21 +30,26 @@ export class SharedReads<Key, Answer> {
   read(key: Key): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, resolve, reject });
-      if (this.#underWay < UNDER_WAY) this.#sendWaiting();
-      else this.#patience ??= setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+      if (this.#underWay < UNDER_WAY) this.#sendSome();
+      else this.#patience ??= setTimeout(() => this.#sendAll(), MAX_WAIT_MS);
     });
   }
 
-  #sendWaiting(): void {
-    if (this.#patience !== null) clearTimeout(this.#patience);
-    this.#patience = null;
-    const together = this.#waiting.slice(0, TOGETHER);
-    this.#waiting = this.#waiting.slice(TOGETHER);
-    if (this.#waiting.length > 0) this.#patience = setTimeout(() => this.#sendWaiting(), MAX_WAIT_MS);
+  #sendAll(): void {
+    while (this.#waiting.length > 0) this.#sendSome();
+  }
+
+  /** Those that are left, if any, keep the timer, which the first of them may have set. */
+  #sendSome(): void {
+    const together = this.#waiting.splice(0, MOST_ROWS);
+    if (this.#waiting.length === 0 && this.#patience !== null) {
+      clearTimeout(this.#patience);
+      this.#patience = null;
+    }
     this.#underWay += 1;
     void this.#answer(together).then(() => {
       this.#underWay -= 1;
-      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#sendWaiting();
+      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#sendSome();
     });
   }
 
@@ -53,9 +58,16 @@ export class SharedReads<Key, Answer> {
       const answers = await this.send(together.map(({ key }) => key));
       together.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
     } catch (error) {
-      // One key that the server refuses is no answer to the others.
-      if (together.length > 1 && isDataError(error)) await Promise.all(together.map((alone) => this.#answer([alone])));
+      // One row that the server cannot give is no answer to those who asked for others.
+      if (together.length > 1 && mayBeOfOneRow(error)) await Promise.all(together.map((alone) => this.#answer([alone])));
       else together.forEach(({ reject }) => reject(error));
     }
   }
+}
+
+/** A key or a value that is refused, by a function that raises, too (P0); a row out of time (57014) or on a damaged page (XX). */
+function mayBeOfOneRow(error: unknown): boolean {
+  const raw = error instanceof RetriableError ? error.cause : error;
+  const state = sqlState(raw) ?? '';
+  return isDataError(raw) || state === '57014' || state.startsWith('XX') || state.startsWith('P0');
 }

@@ -30,16 +30,15 @@ export async function swapBuilds(
   const { database } = context;
   const inOrder = [...targets].sort((a, b) => (a.projection < b.projection ? -1 : 1));
   const until = performance.now() + (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS);
-  const attempt: SwapAttempt = { lockedAt: 0, results: [] };
+  const attempt: SwapAttempt = { first: 'progress', asked: 'progress', lockedAt: 0, results: [] };
   const held = new Set<number>();
-  let viewsFirst = false;
   try {
-    for (let count = 1; ; count += 1) {
+    for (let count = 1; ;) {
       options.signal?.throwIfAborted();
       try {
         await database.transaction(async (on) => {
           await on.query(`set local lock_timeout = ${lockTimeoutMs(options, count)}`);
-          await swapInTransaction(context, on, inOrder, options, attempt, viewsFirst);
+          await swapInTransaction(context, on, inOrder, options, attempt);
         });
         return locked(attempt);
       } catch (error) {
@@ -51,9 +50,11 @@ export async function swapBuilds(
         else if (!isWorthRetrying(error)) throw error;
         else if (!inTime) throw await blocked(database, inOrder, count, error);
         else {
-          // Runners have stood still for this attempt; they do not for the next.
-          viewsFirst = true;
+          // A long reader of a view then stops no runner again, and a handler that reads its own view, which has progress already, is
+          // waited for without what it waits for itself.
+          attempt.first = attempt.asked;
           await pause(count);
+          count += 1;
         }
       }
     }

@@ -13,18 +13,26 @@ import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
 
 const DEFAULT_STANDBY_MS = 24 * 3_600_000;
 
-/** One swap as far as its transaction has come; `lockedAt` is the clock when its first lock was asked for. */
+/** What a swap locks and others wait for: runners for progress, readers for the views. */
+export type Locked = 'progress' | 'views';
+
+/** One attempt as far as its transaction has come. */
 export interface SwapAttempt {
+  /** What it locks first. */
+  first: Locked;
+  /** Which of them it asked for last; where it had to give up, that is what it did not get. */
+  asked: Locked;
+  /** The clock when it asked for the first of them. */
   lockedAt: number;
   results: readonly Omit<Swapped, 'lockedMs'>[];
 }
 
 /**
- * The swap's one transaction. What nobody waits for comes first: pointers are locked, states and pointers change. Then the progress
- * of both builds is locked, and it is checked that no build is behind (an old runner may have committed until its progress was
- * locked) and none has more dead letters. The views change last, so that a reader of a view waits for one statement and the
- * COMMIT. Where `viewsFirst` says so, they are locked before the progress is: runners do not stand still then while a long reader
- * holds a view. All is locked in the order of names or ids; targets are sorted by projection.
+ * The swap's one transaction. What neither runners nor readers of views wait for comes first: pointers are locked, states and
+ * pointers change. Then the progress of both builds is locked, and it is checked that no build is behind (an old runner may have
+ * committed until its progress was locked) and none has more dead letters. The views change last, so that a reader of a view waits
+ * for no more than the change of all views and the COMMIT. Where the views are to be locked first, that is all that is done earlier.
+ * All is locked in the order of names or ids; targets are sorted by projection.
  */
 export async function swapInTransaction(
   context: SwapContext,
@@ -32,9 +40,9 @@ export async function swapInTransaction(
   targets: readonly Build[],
   options: SwapOptions,
   attempt: SwapAttempt,
-  viewsFirst: boolean,
 ): Promise<void> {
   const { database } = context;
+  attempt.asked = attempt.first;
   const flips = await lockPointers(on, database.schema, targets, options);
   const prepared: { readonly flip: Flip; readonly moved: Moved; readonly shown: PreparedView }[] = [];
   for (const flip of flips) {
@@ -43,10 +51,11 @@ export async function swapInTransaction(
     prepared.push({ flip, shown, moved: await movePointer(context, on, flip, options) });
   }
   attempt.lockedAt = performance.now();
-  if (viewsFirst)
+  if (attempt.first === 'views')
     for (const { flip, shown } of prepared) if (shown.view) await lockView(on, database, flip.to.projection, shown.view);
 
   const ids = flips.flatMap(({ from, to }) => (from ? [from.id, to.id] : [to.id])).sort((a, b) => a - b);
+  attempt.asked = 'progress';
   const progress = await lockProgress(on, database.schema, ids);
   if (options.stale !== true) refuseBehind(flips, progress);
   const letters = await lettersOf(context, on, flips);
@@ -58,6 +67,7 @@ export async function swapInTransaction(
     await noteSwap(context, on, flip, position, options);
     results.push({ ...moved, projection: flip.to.projection, position, letters: letters.get(flip.to.id) ?? NO_LETTERS });
   }
+  attempt.asked = 'views';
   for (const { flip, shown } of prepared) await showBuild(on, database, flip.to.projection, shown);
   attempt.results = results;
 }
