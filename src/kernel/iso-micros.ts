@@ -1,14 +1,9 @@
-/** Microseconds since 1970 as ISO 8601 in UTC, without losing any. */
-export function isoMicros(timestampUs: number): string {
-  return new MicrosClock().iso(timestampUs);
-}
-
 const DAY_S = 86_400;
 const TWO_DIGITS = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
 
 /**
- * {@link isoMicros} for many times that mostly come in order: what is written of a day and of a second is kept. `Date` would be
- * most of the work, 1 µs a time against 0.1.
+ * {@link isoMicros} for times of one source, which mostly come in order: what is written of a day and of a second is kept. `Date`
+ * would be most of the work, 1 µs a time against 0.1.
  */
 export class MicrosClock {
   #day = NaN;
@@ -35,4 +30,11 @@ export class MicrosClock {
     const [hours, minutes, seconds] = [Math.floor(at / 3_600), Math.floor(at / 60) % 60, at % 60];
     this.#written = `${this.#date}${TWO_DIGITS[hours]}:${TWO_DIGITS[minutes]}:${TWO_DIGITS[seconds]}.`;
   }
+}
+
+const shared = new MicrosClock();
+
+/** Microseconds since 1970 as ISO 8601 in UTC, without losing any. */
+export function isoMicros(timestampUs: number): string {
+  return shared.iso(timestampUs);
 }

@@ -35,8 +35,9 @@ export function decideOn(
   const { commandId } = identity;
   const { guessedPlaces } = model;
   const now = parts.clock();
+  const nowIso = now.toISOString();
   const decided = decideCommand(model, handler, command, before.state, {
-    now: now.toISOString(),
+    now: nowIso,
     newId: () => parts.newId(),
     facts,
     tenant: options.tenant ?? null,
@@ -46,7 +47,7 @@ export function decideOn(
     address,
     version: before.version,
     now,
-    occurredAt: options.occurredAt ?? now.toISOString(),
+    occurredAt: options.occurredAt ?? nowIso,
     correlationId: options.correlationId ?? commandId,
     causationId: options.causationId ?? commandId,
     traceparent: options.traceparent ?? null,
