@@ -138,20 +138,26 @@ class Load {
     return seen.length > 0;
   }
 
-  /** A time counts only when every event is in its row once. */
+  /**
+   * A time counts only when every event is in its row once. What stands in a row is the last of its events, and one that was sent
+   * before it may have committed after it: that is waited for.
+   */
   async check(): Promise<void> {
     const expected = new Map<string, { n: number; sum: number }>();
     for (let seq = 1; seq <= this.#seq; seq += 1) {
       const line = expected.get(this.#thing(seq)) ?? { n: 0, sum: 0 };
       expected.set(this.#thing(seq), { n: line.n + 1, sum: line.sum + seq });
     }
-    const { rows } = await this.client.query<{ id: string; n: number; sum: number }>(
-      `select id, n, sum from ${this.side.table} where starts_with(id, $1)`,
-      [`${this.run_}-`],
-    );
-    const wrong = rows.filter(({ id, n, sum }) => expected.get(id)?.n !== n || expected.get(id)?.sum !== sum);
-    if (rows.length !== expected.size || wrong.length > 0)
-      throw new Error(`${rows.length} of ${expected.size} rows, ${wrong.length} of them wrong: ${JSON.stringify(wrong[0])}`);
+    for (const until = performance.now() + LATEST_MS; ; await sleep(LOOK_MS)) {
+      const { rows } = await this.client.query<{ id: string; n: number; sum: number }>(
+        `select id, n, sum from ${this.side.table} where starts_with(id, $1)`,
+        [`${this.run_}-`],
+      );
+      const wrong = rows.filter(({ id, n, sum }) => expected.get(id)?.n !== n || expected.get(id)?.sum !== sum);
+      if (rows.length === expected.size && wrong.length === 0) return;
+      if (performance.now() > until)
+        throw new Error(`${rows.length} of ${expected.size} rows, ${wrong.length} of them wrong: ${JSON.stringify(wrong[0])}`);
+    }
   }
 
   #thing(seq: number): string {
