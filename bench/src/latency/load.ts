@@ -148,7 +148,7 @@ class Load {
       const line = expected.get(this.#thing(seq)) ?? { n: 0, sum: 0 };
       expected.set(this.#thing(seq), { n: line.n + 1, sum: line.sum + seq });
     }
-    for (const until = performance.now() + LATEST_MS; ; await sleep(LOOK_MS)) {
+    for (const until = performance.now() + LATEST_MS; ;) {
       const { rows } = await this.client.query<{ id: string; n: number; sum: number }>(
         `select id, n, sum from ${this.side.table} where starts_with(id, $1)`,
         [`${this.run_}-`],
@@ -157,6 +157,7 @@ class Load {
       if (rows.length === expected.size && wrong.length === 0) return;
       if (performance.now() > until)
         throw new Error(`${rows.length} of ${expected.size} rows, ${wrong.length} of them wrong: ${JSON.stringify(wrong[0])}`);
+      await sleep(LOOK_MS);
     }
   }
 
