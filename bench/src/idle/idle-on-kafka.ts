@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import type { BenchSettings } from '../bench.js';
 import { startPart } from '../part.js';
@@ -11,6 +12,8 @@ const PARTITIONS = 8;
 /** One for each projection; the relay reads PostgreSQL. */
 const CONSUMERS = 2;
 const TOPIC = 'things';
+/** The relay notes where it stands once, at most a second after the last record. */
+const NOTED_WITHIN_MS = 3_000;
 /** What a transaction writes to: events and markers, the position of the relay, its own state. */
 const WRITTEN = [TOPIC, 'kappa.relay', '__transaction_state'];
 
@@ -31,6 +34,7 @@ export async function idleOnKafka(settings: BenchSettings): Promise<BenchReport>
       topic: TOPIC,
       consumers: CONSUMERS,
     });
+    await sleep(NOTED_WITHIN_MS);
     const before = await written(admin);
     const runs = await restingCpu(settings, [ours.pid], [theirs.pid]);
     const moved = (await written(admin)) - before;
