@@ -75,9 +75,11 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
     over('end');
     await observer.stop();
     await observer.lookAtAllTables();
+    over('tables');
     const gathered = gather(folder, servers, observer);
     if (!(await within(GATHER_WITHIN_MS, gathered))) throw new Error('what is in the log could not be read');
     const evidence = await gathered;
+    over('evidence');
     const problems = check(evidence);
     const result: RunResult = {
       seed,

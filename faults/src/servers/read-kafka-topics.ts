@@ -4,6 +4,8 @@ import type { LoggedEvent } from '../check/evidence.js';
 import { TOPICS } from '../shop/definitions.js';
 
 const WITHIN_MS = 20_000;
+/** For partitions that end already, while others are read: by default a broker holds a fetch of such for five seconds. */
+const FETCH_WAIT_MS = 50;
 
 /**
  * What a plain Kafka client finds in the topics, read committed from begin to end. The offset is the log's, which the record
@@ -16,7 +18,8 @@ export async function readKafkaTopics(brokers: readonly string[]): Promise<reado
   const ends = await endsOf(admin);
   await admin.disconnect();
   const events: LoggedEvent[] = [];
-  const consumer = kafka.consumer({ groupId: `faults-check-${randomUUID()}`, readUncommitted: false });
+  const groupId = `faults-check-${randomUUID()}`;
+  const consumer = kafka.consumer({ groupId, readUncommitted: false, maxWaitTimeInMs: FETCH_WAIT_MS });
   await consumer.connect();
   let timer: NodeJS.Timeout | undefined;
   try {
