@@ -42,8 +42,8 @@ export const projectionGuards: readonly Guard[] = [
     caughtBy: {
       tests: [
         {
-          file: 'test/projections/engines/equal-clean-fold.test.ts',
-          name: 'with two processes on rows that all partitions share, live and caught up',
+          file: 'test/projections/engines/shared-rows.test.ts',
+          name: 'a row that two partitions change at once has the changes of both',
         },
       ],
     },
