@@ -32,6 +32,16 @@ describe('a swap', () => {
     clients.push(client);
     return client;
   };
+  /** A live build, whose view somebody holds in an open transaction, and the one that is to take its place. */
+  const behindLongReader = async () => {
+    const live = await scene.build('fines', { rows: ONE });
+    await swapBuilds(scene.context, [live]);
+    const long = await stranger();
+    await long.query('begin');
+    const { rows } = await long.query<{ pid: number }>('select pg_backend_pid() as pid from public.fines');
+    const next = await scene.build('fines', { rows: TWO });
+    return { live, long, pid: rows[0]?.pid, next };
+  };
 
   it('creates the view, flips the pointer, and keeps the old build as standby for the way back', async () => {
     const first = await scene.build('fines', { rows: ONE, offsets: [4, 7] });
@@ -124,12 +134,7 @@ describe('a swap', () => {
   });
 
   it('stops runners once at most while a long reader holds the view', async () => {
-    const live = await scene.build('fines', { rows: ONE });
-    await swapBuilds(scene.context, [live]);
-    const long = await stranger();
-    await long.query('begin');
-    await long.query('select * from public.fines');
-    const next = await scene.build('fines', { rows: TWO });
+    const { long, next } = await behindLongReader();
     const swapping = swapBuilds(scene.context, [next], { lockTimeoutMs: 300 });
     await someoneWaitsForALock(scene.database);
     // As a runner does, which waits here until the first attempt has given up.
@@ -143,12 +148,7 @@ describe('a swap', () => {
   });
 
   it('gets through, after a long reader, between the batches of a handler that reads its own view', async () => {
-    const live = await scene.build('fines', { rows: ONE });
-    await swapBuilds(scene.context, [live]);
-    const long = await stranger();
-    await long.query('begin');
-    await long.query('select * from public.fines');
-    const next = await scene.build('fines', { rows: TWO });
+    const { live, long, next } = await behindLongReader();
     const attempts = vi.spyOn(scene.database, 'transaction');
     const swapping = swapBuilds(scene.context, [next]);
     await someoneWaitsForALock(scene.database);
@@ -199,12 +199,7 @@ describe('a swap', () => {
   });
 
   it('never lets readers queue behind it while a long reader holds the view, and goes on when that one has ended', async () => {
-    const live = await scene.build('fines', { rows: ONE });
-    await swapBuilds(scene.context, [live]);
-    const long = await stranger();
-    await long.query('begin');
-    await long.query('select * from public.fines');
-    const next = await scene.build('fines', { rows: TWO });
+    const { long, next } = await behindLongReader();
     const swapping = swapBuilds(scene.context, [next], { lockTimeoutMs: 20 });
     const other = await stranger();
     // Half of what our own connections wait for a lock where nothing says otherwise.
@@ -220,16 +215,11 @@ describe('a swap', () => {
   });
 
   it('names who holds the view when it gives up, and has changed nothing', async () => {
-    const live = await scene.build('fines', { rows: ONE });
-    await swapBuilds(scene.context, [live]);
-    const long = await stranger();
-    await long.query('begin');
-    const { rows } = await long.query<{ pid: number }>('select pg_backend_pid() as pid from public.fines');
-    const next = await scene.build('fines', { rows: TWO });
+    const { long, pid, next } = await behindLongReader();
     const refused = (await swapBuilds(scene.context, [next], { lockTimeoutMs: 10, maxWaitMs: 50 }).catch(
       (error: unknown) => error,
     )) as KappaError;
-    expect(refused).toMatchObject({ code: 'KAPPA_SWAP_BLOCKED', facts: { holders: [{ pid: rows[0]?.pid }] } });
+    expect(refused).toMatchObject({ code: 'KAPPA_SWAP_BLOCKED', facts: { holders: [{ pid }] } });
     await long.query('commit');
     expect(await scene.view('fines')).toEqual(ONE);
     expect((await scene.store.get(next.id))?.state).toBe('ready');

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PART, type Order, type Part, type Word } from '../actors/messages.js';
+import { within } from './within.js';
 
 export interface MemberHost {
   readonly part: Omit<Part, 'name' | 'incarnation'>;
@@ -95,16 +96,12 @@ export class Member {
     this.#expected = true;
     const ended = once(child, 'exit');
     this.tell({ do: 'finish' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), withinMs)));
-    const outcome = await Promise.race([ended, late]);
-    clearTimeout(timer);
-    if (outcome !== 'late') {
-      if (child.exitCode !== 0) this.host.problem(`${this.name} finished with ${child.signalCode ?? String(child.exitCode)}`);
-      return true;
+    if (!(await within(withinMs, ended))) {
+      await this.#end('SIGKILL');
+      return false;
     }
-    await this.#end('SIGKILL');
-    return false;
+    if (child.exitCode !== 0) this.host.problem(`${this.name} finished with ${child.signalCode ?? String(child.exitCode)}`);
+    return true;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

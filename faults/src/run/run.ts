@@ -15,6 +15,7 @@ import { strikeDown } from '../strikes/strike-down.js';
 import type { Strike, StrikeKind } from '../strikes/strike.js';
 import { Cast } from './cast.js';
 import { Observer } from './observer.js';
+import { within } from './within.js';
 
 export interface RunResult {
   readonly seed: number;
@@ -145,17 +146,6 @@ async function strikeAll(cast: Cast, strikes: readonly Strike[], faults: string[
     } catch (error) {
       faults.push(`strike ${strike.number} (${strike.kind}): ${String(error)}`);
     }
-  }
-}
-
-/** False when time was up before it was done. */
-async function within(ms: number, done: Promise<unknown>): Promise<boolean> {
-  const over = new AbortController();
-  const late = pause(ms, false, { signal: over.signal }).catch(() => false);
-  try {
-    return await Promise.race([done.then(() => true), late]);
-  } finally {
-    over.abort();
   }
 }
 

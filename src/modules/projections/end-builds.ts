@@ -7,7 +7,7 @@ import { buildLabel, isOnTheWay, type Build, type BuildState } from './build.js'
 import type { Builds } from './builds.js';
 import { moveIfPossible } from './move-if-possible.js';
 import { letterOwner } from './dead-letters/letter-owner.js';
-import { describeHolder, lockHolders } from './swap/lock-holders.js';
+import { lockHolders } from './swap/lock-holders.js';
 
 interface EndContext {
   readonly database: Database;
@@ -79,10 +79,8 @@ async function dropTable(on: Queryable, { schema }: Database, { tableName }: Bui
 async function dropError(database: Database, build: Build, error: unknown): Promise<unknown> {
   const facts = { build: build.id, table: build.tableName };
   if (sqlState(error) === '55P03') {
-    const holders = await lockHolders(database, [qualified(database.schema, build.tableName)]).catch(() => []);
-    const who =
-      holders.length === 0 ? 'by a transaction that has ended by now' : `by ${holders.map(describeHolder).join('; ')}`;
-    return new KappaError('KAPPA_TABLE_HELD', `the table of ${buildLabel(build)} is held ${who}`, {
+    const { holders, text } = await lockHolders(database, [qualified(database.schema, build.tableName)]);
+    return new KappaError('KAPPA_TABLE_HELD', `the table of ${buildLabel(build)} is held ${text}`, {
       facts: { ...facts, holders },
       nextStep: 'End that transaction (select pg_terminate_backend(pid)) or drop again later.',
       cause: error,

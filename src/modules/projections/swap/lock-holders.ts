@@ -21,16 +21,20 @@ export interface LockHolder {
   readonly query: string;
 }
 
-export async function lockHolders(on: Queryable, relations: readonly string[]): Promise<readonly LockHolder[]> {
-  return (
-    await on.query<{ pid: number; application: string; user: string; state: string; seconds: number | null; query: string }>(
-      HOLDERS,
-      [relations],
-    )
-  ).rows;
+/** Who holds the relations, as facts and in words that go on after `is held`; nobody where they cannot be asked for. */
+export async function lockHolders(
+  on: Queryable,
+  relations: readonly string[],
+): Promise<{ readonly holders: readonly LockHolder[]; readonly text: string }> {
+  const holders = await on.query<LockHolder>(HOLDERS, [relations]).then(
+    ({ rows }) => rows,
+    () => [],
+  );
+  const text = holders.length === 0 ? 'by a transaction that has ended by now' : `by ${holders.map(describe).join('; ')}`;
+  return { holders, text };
 }
 
 /** `pid 4711 (psql, 63 s): select …` */
-export function describeHolder({ pid, application, state, seconds, query }: LockHolder): string {
+function describe({ pid, application, state, seconds, query }: LockHolder): string {
   return `pid ${pid} (${application || 'unnamed'}, ${state}${seconds === null ? '' : `, ${seconds} s`}): ${query}`;
 }

@@ -4,7 +4,7 @@ import { KappaError, UnknownOutcomeError } from '../../../kernel/errors.js';
 import type { Build } from '../build.js';
 import { leaveHolds } from '../hold-builds.js';
 import { BuildBehindError, drawLevel } from './behind.js';
-import { describeHolder, lockHolders } from './lock-holders.js';
+import { lockHolders } from './lock-holders.js';
 import { viewName } from './public-view.js';
 import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
 import { swapInTransaction, type SwapAttempt } from './swap-transaction.js';
@@ -86,10 +86,9 @@ function isWorthRetrying(error: unknown): boolean {
 async function blocked(database: Database, targets: readonly Build[], attempts: number, cause: unknown): Promise<unknown> {
   if (sqlState(cause) !== '55P03') return cause;
   const views = targets.map((build) => viewName(database, build.projection));
-  const holders = await lockHolders(database, views).catch(() => []);
+  const { holders, text } = await lockHolders(database, views);
   const projections = targets.map((build) => build.projection);
-  const who = holders.length === 0 ? 'by a transaction that has ended by now' : `by ${holders.map(describeHolder).join('; ')}`;
-  return new KappaError('KAPPA_SWAP_BLOCKED', `the view of ${projections.join(', ')} is held ${who}`, {
+  return new KappaError('KAPPA_SWAP_BLOCKED', `the view of ${projections.join(', ')} is held ${text}`, {
     facts: { projections, attempts, holders },
     nextStep: 'Nothing was changed. End that transaction (select pg_terminate_backend(pid)) or swap again later.',
     cause,
