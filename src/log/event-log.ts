@@ -121,10 +121,18 @@ export interface LogBatch {
   readonly partition: number;
   /** In offset order; may be empty although the position moved. */
   readonly records: readonly LogRecord[];
+  /** The same records for a reader that takes some at a time, see {@link piecesOf}; left out where they are at hand anyway. */
+  readonly onDemand?: RecordSource;
   /** Where the next read goes on; all before it is proven scanned. */
   readonly next: Offset;
   /** The end of the partition as known when this was read: `end - next` is the lag. */
   readonly end: Offset;
+}
+
+/** Records that are made each time that they are asked for, and kept by nobody else. */
+export interface RecordSource {
+  readonly length: number;
+  slice(from: number, to: number): readonly LogRecord[];
 }
 
 export interface ReadOptions {

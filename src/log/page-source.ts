@@ -2,6 +2,7 @@ import { KappaError, LogTruncatedError } from '../kernel/errors.js';
 import type { Offset, TopicName } from '../kernel/names.js';
 import type { PartitionKey, Position } from '../kernel/position.js';
 import type { LogRecord } from '../kernel/record.js';
+import type { RecordSource } from './event-log.js';
 
 /** What reading and polling need of a driver whose records can be asked for by range. */
 export interface PageSource {
@@ -32,6 +33,9 @@ export interface Page {
   readonly end: Offset;
   /** Of the range wished for, from its start on and without gaps in what is there. */
   readonly records: readonly LogRecord[];
+  readonly onDemand?: RecordSource;
+  /** When its last record was appended: microseconds since 1970. Left out where the driver's records are at hand. */
+  readonly lastTimeUs?: number | null;
   /**
    * All before it was scanned. Left out where a page is a snapshot: up to its last record then, or the whole range when there is
    * none. A log with records that are no reader's business (markers, aborted ones) says how far it came.

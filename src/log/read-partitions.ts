@@ -1,6 +1,7 @@
 import type { Offset, TopicName } from '../kernel/names.js';
 import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../kernel/position.js';
-import type { LogBatch, ReadOptions } from './event-log.js';
+import type { LogRecord } from '../kernel/record.js';
+import type { LogBatch, ReadOptions, RecordSource } from './event-log.js';
 import { provenNext, type Page, type PageSource, type PageWish } from './page-source.js';
 
 export const DEFAULT_BATCH_RECORDS = 5_000;
@@ -17,6 +18,28 @@ interface Cursor {
   readonly partition: number;
   readonly to: Offset | null;
   next: Offset;
+  /** When the last record was appended that was read; before the first read, and where the log does not say, at the begin of time. */
+  timeUs: number;
+}
+
+/** A page as a batch; its records are made only when they are asked for. */
+class PageBatch implements LogBatch {
+  readonly end: Offset;
+  readonly onDemand?: RecordSource;
+
+  constructor(
+    readonly topic: TopicName,
+    readonly partition: number,
+    private readonly page: Page,
+    readonly next: Offset,
+  ) {
+    this.end = page.end;
+    if (page.onDemand) this.onDemand = page.onDemand;
+  }
+
+  get records(): readonly LogRecord[] {
+    return this.page.records;
+  }
 }
 
 interface Fetched {
@@ -26,7 +49,8 @@ interface Fetched {
 
 /**
  * Reads partitions page by page, one partition after the other in turn; while the caller works on a batch, the next ones are
- * fetched. Each page has its own short snapshot.
+ * fetched. Each page has its own short snapshot. Where the end is given, the partition comes next that stands at the earliest time:
+ * what was appended together is read together, which the server has on the same pages.
  */
 export async function* readPartitions(source: PageSource, options: ReadOptions): AsyncGenerator<LogBatch> {
   const { signal } = options;
@@ -34,6 +58,7 @@ export async function* readPartitions(source: PageSource, options: ReadOptions):
   const caughtUp: Cursor[] = [];
   const ahead = new Map<Cursor, Promise<Fetched>>();
   const fetchAhead = (): void => {
+    if (options.to !== undefined) behind.sort((one, other) => one.timeUs - other.timeUs);
     for (const cursor of behind.slice(0, AHEAD)) if (!ahead.has(cursor)) ahead.set(cursor, fetch(source, cursor, options));
   };
   let pages = 0;
@@ -53,12 +78,13 @@ export async function* readPartitions(source: PageSource, options: ReadOptions):
     const next = provenNext(wish, page);
     const moved = next > cursor.next;
     cursor.next = next;
+    cursor.timeUs = page.lastTimeUs ?? cursor.timeUs;
     // One that stands before the end waits, too, where a transaction is open that its readers wait behind.
     if (isOpen(cursor)) (next >= page.end || !moved ? caughtUp : behind).push(cursor);
     pages += 1;
     if (pages % PAGES_PER_ROUND === 0) behind.push(...caughtUp.splice(0));
     fetchAhead();
-    if (moved) yield { topic: cursor.topic, partition: cursor.partition, records: page.records, next, end: page.end };
+    if (moved) yield new PageBatch(cursor.topic, cursor.partition, page, next);
   }
 }
 
@@ -82,7 +108,14 @@ function cursorsOf(options: ReadOptions): Cursor[] {
   return (Object.entries(options.from) as [PartitionKey, number][]).map(([key, from]) => {
     const { topic, partition } = parsePartitionKey(key);
     const to = ends[key];
-    return { key, topic: topic as TopicName, partition, next: from as Offset, to: to === undefined ? null : (to as Offset) };
+    return {
+      key,
+      topic: topic as TopicName,
+      partition,
+      next: from as Offset,
+      to: to === undefined ? null : (to as Offset),
+      timeUs: -Infinity,
+    };
   });
 }
 

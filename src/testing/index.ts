@@ -33,6 +33,7 @@ export type {
   GroupMember,
   JoinOptions,
   LogBatch,
+  RecordSource,
   LogIdentity,
   LogLimits,
   LogSession,

@@ -1,22 +1,18 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { offset as checkedOffset, type Offset } from '../../kernel/names.js';
-import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
-import type { Page, PageWish } from '../page-source.js';
+import { offset as checkedOffset } from '../../kernel/names.js';
+import type { PageWish } from '../page-source.js';
 import { assertPartition } from '../record-groups.js';
-import { CopyCursor, copyRows } from './copy-rows.js';
+import { CopiedPage, fillPages } from './copied-page.js';
+import { copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
-
-/** Rows that are decoded between two turns of the event loop: what else the process does goes on, and the next page comes in. */
-const TURN_ROWS = 512;
 
 /** One page for each wish, all in one statement and so in one short snapshot. */
 export async function fetchPages(
   database: Database,
   topics: TopicCatalog,
   wishes: readonly PageWish[],
-): Promise<readonly Page[]> {
+): Promise<readonly CopiedPage[]> {
   const resolved = await topics.resolve(wishes.map(({ topic }) => topic));
   const wants = wishes.map((wish, slot) => {
     const topic = resolved.get(wish.topic);
@@ -24,7 +20,10 @@ export async function fetchPages(
     return want(slot, topic?.id ?? 0, wish);
   });
   try {
-    return await decodePages(wishes, await copyRows(database, pagesQuery(wants)));
+    const messages = await copyRows(database, pagesQuery(wants));
+    const pages = wishes.map(({ topic, partition }) => new CopiedPage(topic, partition, messages));
+    fillPages(pages, messages);
+    return pages;
   } catch (error) {
     throw asRetriable(error, 'the read');
   }
@@ -75,35 +74,3 @@ const pagesQuery = (wants: readonly string[]) => `
     order by r."offset"
   ) p
   where p.before < w.bytes`;
-
-async function decodePages(wishes: readonly PageWish[], buffer: Buffer): Promise<readonly Page[]> {
-  const pages = wishes.map(() => ({ begin: 0 as Offset, end: 0 as Offset, records: [] as LogRecord[] }));
-  const rows = new CopyCursor(buffer);
-  for (let count = 1; rows.nextRow(); count += 1) {
-    if (count % TURN_ROWS === 0) await nextTurn();
-    const slot = rows.int4();
-    const page = pages[slot];
-    const wish = wishes[slot];
-    const offset = rows.int8() as Offset;
-    const timestampUs = rows.timestamp();
-    const key = rows.text();
-    const value = rows.bytes();
-    const headers = rows.text();
-    if (!page || !wish) continue;
-    if (timestampUs === null) {
-      page.begin = offset;
-      page.end = Number(key) as Offset;
-      continue;
-    }
-    page.records.push({
-      topic: wish.topic,
-      partition: wish.partition,
-      offset,
-      timestampUs,
-      key,
-      value,
-      headers: JSON.parse(headers ?? '{}') as RecordHeaders,
-    });
-  }
-  return pages;
-}

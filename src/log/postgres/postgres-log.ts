@@ -20,7 +20,7 @@ import {
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
 import type { LogGroups } from '../log-groups.js';
 import { PollingMember, type MemberLog } from '../groups/polling-member.js';
-import type { Page, PageWish } from '../page-source.js';
+import type { Page, PageSource, PageWish } from '../page-source.js';
 import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
 import { sessionWriter } from '../session-writer.js';
@@ -31,6 +31,7 @@ import { GroupCoordinator } from './group-coordinator.js';
 import { PostgresGroups } from './postgres-groups.js';
 import { readLogIdentity } from './log-identity.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
+import { CopiedPage } from './copied-page.js';
 import { fetchPages } from './pages.js';
 import { RecentRecords, type RecentBounds } from './recent-records.js';
 import { RetentionKeeper } from './retention.js';
@@ -58,6 +59,9 @@ export interface PostgresLogOptions {
 
 /** Enough for readers that are some hundred milliseconds behind at tens of thousands of records a second. */
 const RECENT: RecentBounds = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1024 };
+
+/** Records that are made between two turns of the event loop: what else the process does goes on. */
+const TURN_RECORDS = 512;
 
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
@@ -152,7 +156,12 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   read(options: ReadOptions): AsyncIterable<LogBatch> {
-    return readPartitions(this, options);
+    const source: PageSource = {
+      pages: (wishes) => this.#pages(wishes),
+      grown: (after, waiting) => this.grown(after, waiting),
+      knownEnd: (partition) => this.knownEnd(partition),
+    };
+    return readPartitions(source, options);
   }
 
   async join(options: JoinOptions): Promise<PollingMember> {
@@ -185,7 +194,14 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return this.#retention.enforce(this.#stopping.signal);
   }
 
+  /** Members are given records that are made already. */
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
+    const pages = await this.#pages(wishes);
+    for (const page of pages) if (page instanceof CopiedPage) await page.decode(TURN_RECORDS);
+    return pages;
+  }
+
+  async #pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     if (this.#stopping.signal.aborted) throw logStopped();
     const recent = wishes.map((wish) => this.#recent.page(wish));
     const missing = wishes.filter((_, index) => recent[index] === null);

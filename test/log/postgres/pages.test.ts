@@ -106,3 +106,48 @@ describe('one statement', () => {
     });
   });
 });
+
+describe('a read to given ends', () => {
+  it('gives records on demand as it gives them at once', async () => {
+    const topic = topicName(uniqueName('demand'));
+    await client.log.createTopic({ name: topic, partitions: 1, retention: null });
+    await client.log.append([
+      { ...record(topic, 0, 'ключ'), headers: { a: 'ä"\\', b: '' } },
+      { ...record(topic, 0, 'tombstone'), value: null },
+      { ...record(topic, 0, 'no key'), key: null, value: Buffer.alloc(0) },
+    ]);
+    const [batch] = await read({ from: position([topic, 0, 0]), to: position([topic, 0, 3]) });
+    expect(batch?.onDemand?.length).toBe(3);
+    expect(batch?.onDemand?.slice(0, 3)).toEqual(batch?.records);
+    expect(batch?.onDemand?.slice(1, 2)).toEqual(batch?.records.slice(1, 2));
+    expect(batch?.records.map(({ key, value, headers }) => [key, value?.byteLength ?? null, headers['a']])).toEqual([
+      ['ключ', expect.any(Number), 'ä"\\'],
+      ['tombstone', null, undefined],
+      [null, 0, undefined],
+    ]);
+  });
+
+  it('goes through partitions at the pace of their times, however unequal they are', async () => {
+    const topic = topicName(uniqueName('pace'));
+    await client.log.createTopic({ name: topic, partitions: 2, retention: null });
+    await client.log.append([
+      ...Array.from({ length: 30 }, (_, index) => record(topic, 0, `${index}`)),
+      ...Array.from({ length: 10 }, (_, index) => record(topic, 1, `${index}`)),
+    ]);
+    // Partition 0 has three records in the time in which partition 1 has one.
+    await client.database.query(
+      `update log_records r set recorded_at = '2026-01-01T00:00:00Z'::timestamptz + r."offset" * case r.partition when 0 then interval '1 s' else interval '3 s' end
+       from topics t where t.id = r.topic_id and t.name = $1`,
+      [topic],
+    );
+    const batches = await read({
+      from: position([topic, 0, 0], [topic, 1, 0]),
+      to: position([topic, 0, 30], [topic, 1, 10]),
+      maxBatchRecords: 1,
+    });
+    const times = batches.map(({ partition, next }) => (next - 1) * (partition === 0 ? 1 : 3));
+    // One page is fetched ahead of the other.
+    times.slice(2).forEach((time, index) => expect(Math.abs(time - (times[index + 1] ?? 0))).toBeLessThanOrEqual(6));
+    expect(batches).toHaveLength(40);
+  });
+});

@@ -49,6 +49,8 @@ export class BulkBuild {
   /** What stands aside since the last checkpoint. */
   #sorting: Sorting;
   #bytes = 0;
+  /** Events since the event loop had its turn. */
+  #sinceTurn = 0;
   #hasKey = false;
 
   constructor(
@@ -67,6 +69,11 @@ export class BulkBuild {
   /** Rough size of the rows in memory. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** True where a batch is work for the database, in one transaction or by one query for what was evicted: better done whole. */
+  get takesWhole(): boolean {
+    return this.work.plan.hasRaw || !this.#rows.complete;
   }
 
   /** Claims all partitions and goes on from what is committed; what was in memory is dropped. */
@@ -146,7 +153,7 @@ export class BulkBuild {
     let failure: EventFailure | null = null;
     try {
       for (let at = first; at < records.length; at++) {
-        if (at % TURN_EVENTS === TURN_EVENTS - 1) await nextTurn();
+        if (++this.#sinceTurn === TURN_EVENTS) await this.#takeTurn();
         const record = records[at] as LogRecord;
         if (watchful && !letters.takes(record, sorting)) continue;
         plan.gather(record, rows, steps, decoded, at);
@@ -176,6 +183,11 @@ export class BulkBuild {
     sorting.unsort(asides, failure.record.offset);
     checkpoint.scanned = failure.record.offset;
     throw failure;
+  }
+
+  async #takeTurn(): Promise<void> {
+    this.#sinceTurn = 0;
+    await nextTurn();
   }
 
   /** A raw handler writes by itself: such a projection is projected batch by batch, as it is live. */

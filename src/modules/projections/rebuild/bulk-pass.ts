@@ -2,6 +2,7 @@ import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
+import { piecesOf } from '../../../log/pieces-of.js';
 import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
 import { BuildLetters } from '../dead-letters/build-letters.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
@@ -23,6 +24,11 @@ export interface PassOptions {
   readonly batchRecords: number;
 }
 
+/**
+ * Records that are made and folded at a time. So few that they are garbage when the young generation is swept: of pieces of 128
+ * and more the engine learns that records live long, keeps them among the old, and a rebuild spends a fifth of its time on that.
+ */
+const PIECE_RECORDS = 32;
 /** Batches that are fetched while one is folded. */
 const AHEAD = 2;
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -59,20 +65,22 @@ export async function bulkPass(
   for await (const batch of readAhead(batches, AHEAD)) {
     if (signal.aborted) break;
     const key = partitionKey(batch.topic, batch.partition);
-    const begin = at[key] ?? 0;
-    at[key] = batch.next;
-    decoded?.begin(batch.records.length);
-    for (const job of jobs) {
-      // One that must read something before this batch again waits for the next pass.
-      if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
-        await guarded(context, job, to, signal, () => job.bulk.take(batch, decoded, signal));
+    for (const piece of piecesOf(batch, jobs.some(takesWhole) ? Infinity : PIECE_RECORDS)) {
+      const begin = at[key] ?? 0;
+      at[key] = piece.next;
+      decoded?.begin(piece.records.length);
+      for (const job of jobs) {
+        // One that must read something before this piece again waits for the next pass.
+        if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
+          await guarded(context, job, to, signal, () => job.bulk.take(piece, decoded, signal));
+      }
+      records += piece.records.length;
     }
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
       written = performance.now();
     }
-    records += batch.records.length;
     await slowDown(records, began, options.maxEventsPerSecond, signal);
     if (!jobs.some(working)) return;
   }
@@ -87,6 +95,10 @@ export async function bulkPass(
 async function keepWindows(jobs: readonly RebuildJob[]): Promise<void> {
   const until = performance.now() + STOP_WITHIN_MS;
   for (const job of jobs) await job.bulk.write(Math.max(1, until - performance.now())).catch(() => undefined);
+}
+
+function takesWhole(job: RebuildJob): boolean {
+  return working(job) && job.bulk.takesWhole;
 }
 
 export function working(job: RebuildJob): boolean {

@@ -1,0 +1,110 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Offset, TopicName } from '../../kernel/names.js';
+import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
+import type { RecordSource } from '../event-log.js';
+import type { Page } from '../page-source.js';
+import { eachRow, microsAt, wholeAt } from './copy-rows.js';
+
+/** Where a row's columns begin, of those of a fixed size: each has its length before it. */
+const SLOT = 6;
+const OFFSET = 14;
+const TIME_LENGTH = 22;
+const TIME = 26;
+const KEY_LENGTH = 34;
+
+/**
+ * A page as COPY gave it. Its records are made when they are asked for: a reader that takes a few at a time has thrown them away
+ * before the next are made, and they never grow old in memory.
+ */
+export class CopiedPage implements Page, RecordSource {
+  begin = 0 as Offset;
+  end = 0 as Offset;
+  scanned?: Offset;
+  readonly #rows: number[] = [];
+  #records: readonly LogRecord[] | null = null;
+
+  constructor(
+    private readonly topic: TopicName,
+    private readonly partition: number,
+    private readonly buffer: Buffer,
+  ) {}
+
+  get onDemand(): RecordSource {
+    return this;
+  }
+
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  get records(): readonly LogRecord[] {
+    this.#records ??= this.slice(0, this.#rows.length);
+    return this.#records;
+  }
+
+  /** Microseconds since 1970 of the last record; null where there is none. */
+  get lastTimeUs(): number | null {
+    const row = this.#rows.at(-1);
+    return row === undefined ? null : microsAt(this.buffer, row + TIME);
+  }
+
+  slice(from: number, to: number): LogRecord[] {
+    const records: LogRecord[] = [];
+    const most = Math.min(to, this.#rows.length);
+    for (let index = from; index < most; index += 1) records.push(this.#record(this.#rows[index] as number));
+    return records;
+  }
+
+  /** Makes all records at once, but lets the event loop have its turn after each so many. */
+  async decode(between: number): Promise<void> {
+    const records: LogRecord[] = [];
+    for (let at = 0; at < this.#rows.length; at += between) {
+      if (at > 0) await nextTurn();
+      records.push(...this.slice(at, at + between));
+    }
+    this.#records = records;
+  }
+
+  /** Takes in the row that begins here. */
+  add(row: number): void {
+    const offset = wholeAt(this.buffer, row + OFFSET) as Offset;
+    this.#rows.push(row);
+    this.scanned = (offset + 1) as Offset;
+  }
+
+  #record(row: number): LogRecord {
+    const { buffer } = this;
+    let at = row + KEY_LENGTH;
+    const keyLength = buffer.readInt32BE(at);
+    const key = keyLength < 0 ? null : buffer.toString('utf8', at + 4, at + 4 + keyLength);
+    at += 4 + Math.max(0, keyLength);
+    const valueLength = buffer.readInt32BE(at);
+    const value = valueLength < 0 ? null : buffer.subarray(at + 4, at + 4 + valueLength);
+    at += 4 + Math.max(0, valueLength);
+    const headersLength = buffer.readInt32BE(at);
+    return {
+      topic: this.topic,
+      partition: this.partition,
+      offset: wholeAt(buffer, row + OFFSET) as Offset,
+      timestampUs: microsAt(buffer, row + TIME),
+      key,
+      value,
+      headers: JSON.parse(buffer.toString('utf8', at + 4, at + 4 + headersLength)) as RecordHeaders,
+    };
+  }
+}
+
+/** Gives each page its rows. The row of a wish that has no time says where the partition begins and, as text, where it ends. */
+export function fillPages(pages: readonly CopiedPage[], messages: Buffer): void {
+  eachRow(messages, (row) => {
+    const page = pages[messages.readInt32BE(row + SLOT)];
+    if (!page) return;
+    if (messages.readInt32BE(row + TIME_LENGTH) >= 0) {
+      page.add(row);
+      return;
+    }
+    page.begin = wholeAt(messages, row + OFFSET) as Offset;
+    const endLength = messages.readInt32BE(row + TIME);
+    page.end = Number(messages.toString('latin1', row + TIME + 4, row + TIME + 4 + endLength)) as Offset;
+  });
+}
