@@ -32,31 +32,39 @@ export interface GroupBounds {
   readonly maxBytes: number;
 }
 
+/** The commands of a partition that wait, oldest first. */
+class Line {
+  waiting: PendingAppend[] = [];
+  /** In a group under way. */
+  isBusy = false;
+  isSlow = false;
+}
+
 /**
  * Commands that wait, by partition. A partition is in one group at a time, so that the groups of one process never wait for
  * each other's locks; a partition that was slow to lock is alone in its group, so that it holds up none of its neighbours.
  */
 export class AppendQueue {
-  readonly #waiting = new Map<PartitionKey, PendingAppend[]>();
-  readonly #busy = new Set<PartitionKey>();
-  readonly #slow = new Set<PartitionKey>();
+  readonly #lines = new Map<PartitionKey, Line>();
+  /** Those in which somebody waits, in the order in which their turn comes. */
+  readonly #order = new Set<Line>();
 
   get isEmpty(): boolean {
-    return this.#waiting.size === 0;
+    return this.#order.size === 0;
   }
 
   add(pending: PendingAppend): void {
-    const { partitionKey } = pending.request;
-    const waiting = this.#waiting.get(partitionKey);
-    if (waiting) waiting.push(pending);
-    else this.#waiting.set(partitionKey, [pending]);
+    const line = this.#line(pending.request.partitionKey);
+    line.waiting.push(pending);
+    this.#order.add(line);
   }
 
   /** Puts commands back to the front, in their order. */
   putBack(pendings: readonly PendingAppend[]): void {
     for (const pending of pendings.toReversed()) {
-      const { partitionKey } = pending.request;
-      this.#waiting.set(partitionKey, [pending, ...(this.#waiting.get(partitionKey) ?? [])]);
+      const line = this.#line(pending.request.partitionKey);
+      line.waiting.unshift(pending);
+      this.#order.add(line);
     }
   }
 
@@ -67,19 +75,19 @@ export class AppendQueue {
   take(bounds: GroupBounds, slow: boolean): PendingAppend[] {
     const group: PendingAppend[] = [];
     let bytes = 0;
-    for (const [key, waiting] of this.#waiting) {
-      if (this.#busy.has(key) || this.#slow.has(key) !== slow) continue;
+    for (const line of this.#order) {
+      if (line.isBusy || line.isSlow !== slow) continue;
       let count = 0;
-      for (const pending of waiting) {
+      for (const pending of line.waiting) {
         if (group.length > 0 && (group.length >= bounds.maxCommands || bytes + pending.request.bytes > bounds.maxBytes)) break;
         group.push(pending);
         bytes += pending.request.bytes;
         count += 1;
       }
       if (count === 0) break;
-      this.#busy.add(key);
-      if (count === waiting.length) this.#waiting.delete(key);
-      else this.#waiting.set(key, waiting.slice(count));
+      line.isBusy = true;
+      line.waiting = line.waiting.slice(count);
+      if (line.waiting.length === 0) this.#order.delete(line);
       if (slow) break;
     }
     return group;
@@ -88,16 +96,21 @@ export class AppendQueue {
   /** The group is done: its partitions may be taken again. They go to the end of the line, so that none starves. */
   release(group: readonly PendingAppend[]): void {
     for (const { request } of group) {
-      if (!this.#busy.delete(request.partitionKey)) continue;
-      const waiting = this.#waiting.get(request.partitionKey);
-      if (!waiting) continue;
-      this.#waiting.delete(request.partitionKey);
-      this.#waiting.set(request.partitionKey, waiting);
+      const line = this.#line(request.partitionKey);
+      if (!line.isBusy) continue;
+      line.isBusy = false;
+      if (this.#order.delete(line)) this.#order.add(line);
     }
   }
 
   markSlow(key: PartitionKey, slow: boolean): void {
-    if (slow) this.#slow.add(key);
-    else this.#slow.delete(key);
+    this.#line(key).isSlow = slow;
+  }
+
+  /** Stays for good: there are as many as partitions. */
+  #line(key: PartitionKey): Line {
+    let line = this.#lines.get(key);
+    if (!line) this.#lines.set(key, (line = new Line()));
+    return line;
   }
 }

@@ -48,10 +48,8 @@ export class Appender {
   readonly #queue = new AppendQueue();
   readonly #sender: GroupSender;
   readonly #limits: Required<AppenderLimits>;
-  readonly #groups = new Set<readonly PendingAppend[]>();
-  /** Those of them that have taken so long that others need not wait for them. */
-  readonly #lateGroups = new Set<readonly PendingAppend[]>();
-  readonly #slowGroups = new Set<readonly PendingAppend[]>();
+  /** Groups under way: of them those that others need not wait for, and, beside them, those of slow partitions. */
+  readonly #underWay = { groups: 0, late: 0, slow: 0 };
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -94,23 +92,33 @@ export class Appender {
     this.#scheduled = true;
     process.nextTick(() => {
       this.#scheduled = false;
-      while (this.#groups.size === this.#lateGroups.size && this.#groups.size < this.#limits.concurrentGroups) {
-        if (!this.#start(this.#groups, false)) break;
+      const underWay = this.#underWay;
+      while (underWay.groups === underWay.late && underWay.groups < this.#limits.concurrentGroups) {
+        if (!this.#start('groups')) break;
       }
-      while (this.#slowGroups.size < SLOW_GROUPS) if (!this.#start(this.#slowGroups, true)) break;
+      while (underWay.slow < SLOW_GROUPS) if (!this.#start('slow')) break;
     });
   }
 
   /** Starts the next group, and says whether there was one. */
-  #start(underWay: Set<readonly PendingAppend[]>, slow: boolean): boolean {
-    const group = this.#queue.take({ maxCommands: this.#limits.groupCommands, maxBytes: this.#limits.groupBytes }, slow);
+  #start(kind: 'groups' | 'slow'): boolean {
+    const { groupCommands: maxCommands, groupBytes: maxBytes } = this.#limits;
+    const group = this.#queue.take({ maxCommands, maxBytes }, kind === 'slow');
     if (group.length === 0) return false;
-    underWay.add(group);
-    const late = slow ? undefined : setTimeout(() => this.#passOver(group), PATIENCE_MS);
+    const underWay = this.#underWay;
+    underWay[kind] += 1;
+    let isLate = false;
+    const patience = setTimeout(() => {
+      // Others go on beside a group that takes long.
+      isLate = true;
+      underWay.late += 1;
+      this.#schedule();
+    }, PATIENCE_MS);
+    if (kind === 'slow') clearTimeout(patience);
     void this.#commit(group).finally(() => {
-      clearTimeout(late);
-      underWay.delete(group);
-      this.#lateGroups.delete(group);
+      clearTimeout(patience);
+      underWay[kind] -= 1;
+      if (isLate) underWay.late -= 1;
       this.#queue.release(group);
       if (!this.#queue.isEmpty) this.#schedule();
       else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
@@ -118,14 +126,8 @@ export class Appender {
     return true;
   }
 
-  /** Others go on beside a group that takes long. */
-  #passOver(group: readonly PendingAppend[]): void {
-    this.#lateGroups.add(group);
-    this.#schedule();
-  }
-
   get #isIdle(): boolean {
-    return this.#queue.isEmpty && this.#groups.size === 0 && this.#slowGroups.size === 0;
+    return this.#queue.isEmpty && this.#underWay.groups === 0 && this.#underWay.slow === 0;
   }
 
   /** Never rejects: each command's own promise is told. */

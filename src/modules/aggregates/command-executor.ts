@@ -51,7 +51,9 @@ export class CommandExecutor extends Commands {
   readonly #snapshots: SnapshotWriter;
   readonly #reads: SharedReads;
   readonly #parts: RunParts;
-  readonly #underWay = new Set<Promise<unknown>>();
+  /** Only counted: sets that are filled and emptied all the time hold what was in them until the old generation is swept. */
+  #underWay = 0;
+  #rested: (() => void)[] = [];
   #started: Promise<void> | null = null;
   #stopped = false;
 
@@ -97,25 +99,25 @@ export class CommandExecutor extends Commands {
 
   /** Commands that are being executed, in words. */
   get underWay(): readonly string[] {
-    return this.#underWay.size === 0 ? [] : [`${this.#underWay.size} being executed`];
+    return this.#underWay === 0 ? [] : [`${this.#underWay} being executed`];
   }
 
   /** Refuses new commands and waits for those under way, and for their snapshots. May be called twice. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.allSettled(this.#underWay);
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#rested.push(resolve));
     await this.#appender.idle();
     await this.#snapshots.idle();
   }
 
   async execute(command: object, options: ExecuteOptions = {}): Promise<CommandResult> {
     if (this.#stopped) throw new RetriableError('commands are stopped', { nextStep: 'Send it to a process that runs.' });
-    const work = this.#execute(command, options);
-    this.#underWay.add(work);
+    this.#underWay += 1;
     try {
-      return await work;
+      return await this.#execute(command, options);
     } finally {
-      this.#underWay.delete(work);
+      this.#underWay -= 1;
+      if (this.#underWay === 0) for (const resolve of this.#rested.splice(0)) resolve();
     }
   }
 

@@ -15,32 +15,42 @@ export interface LoadedStream {
  * a refusal or an error, holds only once the entry has been compared with the log.
  */
 export class StateCache {
-  readonly #states = new Map<StreamName, LoadedStream>();
+  /** Those that were used last, and those that were used last when the former were half of what is kept. */
+  #young = new Map<StreamName, LoadedStream>();
+  #old = new Map<StreamName, LoadedStream>();
+  readonly #half: number;
 
   /** `size` 0 keeps nothing. */
-  constructor(private readonly size: number) {}
+  constructor(private readonly size: number) {
+    this.#half = Math.ceil(size / 2);
+  }
 
   get(stream: StreamName): LoadedStream | null {
-    const found = this.#states.get(stream);
-    if (!found) return null;
-    this.#states.delete(stream);
-    this.#states.set(stream, found);
-    return found;
+    const young = this.#young.get(stream);
+    if (young) return young;
+    const old = this.#old.get(stream);
+    if (!old) return null;
+    this.#keep(stream, old);
+    return old;
   }
 
   /** An older state never takes the place of a newer one: drop that first where it is not to be trusted. */
   set(stream: StreamName, entry: LoadedStream): void {
-    if (this.size === 0 || (this.#states.get(stream)?.version ?? 0) > entry.version) return;
-    this.#states.delete(stream);
-    this.#states.set(stream, entry);
-    if (this.#states.size <= this.size) return;
-    for (const oldest of this.#states.keys()) {
-      this.#states.delete(oldest);
-      break;
-    }
+    if (this.size === 0) return;
+    const known = this.#young.get(stream) ?? this.#old.get(stream);
+    if ((known?.version ?? 0) > entry.version) return;
+    this.#keep(stream, entry);
   }
 
   drop(stream: StreamName): void {
-    this.#states.delete(stream);
+    this.#young.delete(stream);
+    this.#old.delete(stream);
+  }
+
+  #keep(stream: StreamName, entry: LoadedStream): void {
+    this.#young.set(stream, entry);
+    if (this.#young.size < this.#half) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 }

@@ -8,35 +8,63 @@ export interface StreamAhead {
   readonly fate: AppendFate;
 }
 
+/** A stream while commands of it decide or are appended. Empty when they are done: see {@link StreamTurns}. */
+interface Line {
+  /** Begins the turn of the next, in their order. */
+  readonly waiting: (() => void)[];
+  inTurn: boolean;
+  ahead: StreamAhead | null;
+}
+
 /**
  * Lets the commands of one stream in this process decide one after another: they would only conflict with each other. What one
  * has decided is told to the next before it is committed, so that a hot stream does not wait for a commit with each command.
+ *
+ * A map that is filled and emptied all the time leaves its former tables behind, which hold what was in them until the old
+ * generation is swept: what it holds is a line that is empty by then, never a command.
  */
 export class StreamTurns {
-  readonly #tails = new Map<StreamName, Promise<unknown>>();
-  readonly #ahead = new Map<StreamName, StreamAhead>();
+  readonly #lines = new Map<StreamName, Line>();
 
   async run<T>(stream: StreamName, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(stream);
-    const turn = before ? before.then(work, work) : work();
-    this.#tails.set(stream, turn);
+    const line = this.#line(stream);
+    if (line.inTurn) await new Promise<void>((resolve) => line.waiting.push(resolve));
+    line.inTurn = true;
     try {
-      return await turn;
+      return await work();
     } finally {
-      if (this.#tails.get(stream) === turn) this.#tails.delete(stream);
+      const next = line.waiting.shift();
+      if (next) next();
+      else {
+        line.inTurn = false;
+        this.#leave(stream, line);
+      }
     }
   }
 
   /** What the last command has decided, while its append is under way. */
   ahead(stream: StreamName): StreamAhead | null {
-    return this.#ahead.get(stream) ?? null;
+    return this.#lines.get(stream)?.ahead ?? null;
   }
 
   /** To be called in turn. It is forgotten when its append is settled: what is committed stands in the cache. */
   goAhead(stream: StreamName, ahead: StreamAhead): void {
-    this.#ahead.set(stream, ahead);
+    const line = this.#line(stream);
+    line.ahead = ahead;
     void ahead.fate.settled().then(() => {
-      if (this.#ahead.get(stream) === ahead) this.#ahead.delete(stream);
+      if (line.ahead !== ahead) return;
+      line.ahead = null;
+      this.#leave(stream, line);
     });
+  }
+
+  #line(stream: StreamName): Line {
+    let line = this.#lines.get(stream);
+    if (!line) this.#lines.set(stream, (line = { waiting: [], inTurn: false, ahead: null }));
+    return line;
+  }
+
+  #leave(stream: StreamName, line: Line): void {
+    if (!line.inTurn && line.ahead === null) this.#lines.delete(stream);
   }
 }
