@@ -14,7 +14,8 @@ import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import { compareTopics, verdict } from './relay-work.js';
 
-interface Adopted {
+/** What was carried over, and what was not. */
+export interface Adopted {
   readonly builds: AdoptedBuilds;
   readonly policies: AdoptedPolicies;
   /** Events that stand aside of what was carried over. */
@@ -58,7 +59,8 @@ async function adopt({ database, outbox, log, definitions }: Session, proven: Po
   return { builds, policies, waiting: [...letters.values()].reduce((sum, counts) => sum + openOf(counts), 0) };
 }
 
-function adoptedText({ builds, policies, waiting }: Adopted, { color }: Output): readonly string[] {
+/** A line each, and how many were carried over. */
+export function adoptedText({ builds, policies, waiting }: Adopted, { color }: Pick<Output, 'color'>): readonly string[] {
   const verdicts = [
     ...builds.adopted.map((build) => `${color.green(buildLabel(build))} goes on where it stands.`),
     ...policies.adopted.map((policy) => `${color.green(`policy ${policy}`)} goes on where it stands.`),

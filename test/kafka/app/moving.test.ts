@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { policy } from 'nest-kappa';
+import { event, policy, topic, type } from 'nest-kappa';
 import { kafka } from 'nest-kappa/kafka';
 import { partitionKey } from '../../../src/kernel/position.js';
 import type { RelayLag } from '../../../src/modules/aggregates/relay/relay-status.js';
@@ -38,6 +38,11 @@ const sendReceipts = policy({ name: 'send-receipts', from: [fines], startAt: 'be
     return new SendReceipt(e.stream.id, text);
   },
 );
+/** Somebody else writes to it, so that no relay copies it. */
+const NoteTaken = event('note.taken', type<{ text: string }>());
+const notes = topic('notes', { partitions: 1, events: [NoteTaken] });
+const readNotes = policy({ name: 'read-notes', from: [notes], startAt: 'beginning' }).on(NoteTaken, () => null);
+
 /** One for each of the first payments. */
 const FIRST_RECEIPTS = Array.from({ length: FINES }, (_, n) => `fine-${n} 250`);
 const BEHIND_RECEIPTS = PAID_BEHIND.map((cents) => `fine-0 ${cents}`);
@@ -66,7 +71,11 @@ await describeWithOwnKafka('an application that moves to Kafka with its history'
   let app: AppDatabase;
   let folder: string;
   let runtime: KappaRuntime | null = null;
-  const definitions = { aggregates: [fine, receipt], projections: [finesV1, PaymentsPerFineV1], policies: [sendReceipts] };
+  const definitions = {
+    aggregates: [fine, receipt],
+    projections: [finesV1, PaymentsPerFineV1],
+    policies: [sendReceipts, readNotes],
+  };
 
   beforeAll(async () => {
     brokers = await startKafka({ from: ['docker', 'java'] });
@@ -179,13 +188,25 @@ await describeWithOwnKafka('an application that moves to Kafka with its history'
 
   it('carries over where projections and policies stand', async () => {
     const adopted = await after('relay', 'adopt', '--json');
-    expect(adopted.code, adopted.stdout + adopted.stderr).toBe(0);
+    expect(adopted.code, adopted.stdout + adopted.stderr).toBe(1);
     expect(lines<Line>(adopted).at(-1)).toMatchObject({
       builds: { adopted: [1, 2], left: [] },
-      policies: { adopted: ['send-receipts'], left: [] },
+      policies: {
+        adopted: ['send-receipts'],
+        left: [{ policy: 'read-notes', reason: 'it reads notes, which is not relayed' }],
+      },
       waiting: 1 + PAID_BEHIND.length,
       done: true,
     });
+  });
+
+  it('names the policy that stays behind, which goes on once it is told where', async () => {
+    const again = await after('relay', 'adopt');
+    expect(again.code).toBe(1);
+    expect(again.stdout).toContain(
+      'policy read-notes stays behind: it reads notes, which is not relayed. Say where it goes on: npx nest-kappa policies accept read-notes.',
+    );
+    expect((await after('policies', 'accept', 'read-notes', '--from', 'begin', '--yes')).code).toBe(0);
     expect((await after('relay', 'adopt')).stdout).toContain('No build and no policy stands on the log in PostgreSQL.');
   });
 
