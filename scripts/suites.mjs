@@ -32,7 +32,7 @@ export const suites = [
   },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
   { name: 'cli', folders: ['cli'], budgetSeconds: 45, workers: 2, shares: true },
-  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 205, workers: 2 },
+  { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 215, workers: 2 },
   { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2, shares: true },
   { name: 'examples', folders: ['examples'], budgetSeconds: 45, workers: 2 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 40, workers: 1 },

@@ -27,9 +27,9 @@ export function duration(seconds: number): string {
   return joined(Math.floor(whole / 86_400), 'd', Math.floor((whole % 86_400) / 3600), 'h');
 }
 
-/** `1 build`, `2 builds` */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+/** `1 build`, `2 builds`, `2 policies` */
+export function plural(value: number, noun: string, many = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : many}`;
 }
 
 function joined(large: number, largeUnit: string, small: number, smallUnit: string): string {

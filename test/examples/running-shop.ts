@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import pg from 'pg';
 import { expect } from 'vitest';
 import { freePort } from '../support/free-port.js';
 import { ROOT } from '../support/run-example.js';
@@ -69,4 +70,19 @@ export async function buy(api: string, sku = 'jam'): Promise<{ readonly orderId:
   const order = await post(`${api}/carts/${cart.id}/checkout`, { at: filled.position });
   const paid = await post(`${api}/orders/${order.id}/payment`);
   return { orderId: order.id, position: paid.position };
+}
+
+/** Waits until the policy has confirmed the order, and sees that it did so once. */
+export async function confirmed(database: string | undefined, orderId: string): Promise<void> {
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  for (let count = 0; count === 0;) {
+    const { rows } = await client.query<{ count: number }>(
+      `select count(*)::int as count from kappa.log_records where event_type = 'order.confirmed' and key = $1`,
+      [orderId],
+    );
+    count = rows[0]?.count ?? 0;
+    expect(count).toBeLessThanOrEqual(1);
+  }
+  await client.end();
 }

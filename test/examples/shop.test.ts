@@ -1,7 +1,6 @@
-import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
-import { buy, get, post, startShop as start, type Shop } from './running-shop.js';
+import { buy, confirmed, get, post, startShop as start, type Shop } from './running-shop.js';
 
 const open: { readonly shops: Shop[]; database: TestDatabase | null } = { shops: [], database: null };
 
@@ -18,28 +17,13 @@ async function startShop(env: Readonly<Record<string, string>> = {}): Promise<Sh
   return shop;
 }
 
-/** Waits until the policy has confirmed the order, and sees that it did so once. */
-async function confirmed(orderId: string): Promise<void> {
-  const client = new pg.Client({ connectionString: open.database?.url });
-  await client.connect();
-  for (let count = 0; count === 0;) {
-    const { rows } = await client.query<{ count: number }>(
-      `select count(*)::int as count from kappa.log_records where event_type = 'order.confirmed' and key = $1`,
-      [orderId],
-    );
-    count = rows[0]?.count ?? 0;
-    expect(count).toBeLessThanOrEqual(1);
-  }
-  await client.end();
-}
-
 describe('the shop', () => {
   it('takes an order from cart to table, and goes on with its data after Ctrl-C', async () => {
     const first = await startShop();
     const { orderId, position } = await buy(first.url);
     const { data } = await get<{ data: object }>(`${first.url}/api/orders/${orderId}?at=${position}`);
     expect(data).toMatchObject({ state: 'paid', totalCents: 900, lines: [{ sku: 'jam', quantity: 2, cents: 450 }] });
-    await confirmed(orderId);
+    await confirmed(open.database?.url, orderId);
     expect(await first.stop()).toBe(0);
 
     const second = await startShop();
@@ -72,7 +56,7 @@ describe('the shop', () => {
     expect((await get<{ data: object }>(`${api.url}/api/orders/${orderId}?at=${position}`)).data).toMatchObject({
       state: 'paid',
     });
-    await confirmed(orderId);
+    await confirmed(open.database?.url, orderId);
   });
 
   it('says how it is', async () => {

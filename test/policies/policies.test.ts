@@ -282,8 +282,8 @@ describe('a policy', () => {
   });
 
   it('never runs in a rebuild: only its own progress makes it handle an event', async () => {
-    const { balancesV1 } = await import('./support/balances.js');
-    const kappa = await start({ policies: [sendReceipts], projections: [balancesV1] });
+    const { balancesOf } = await import('./support/balances.js');
+    const kappa = await start({ policies: [sendReceipts], projections: [balancesOf({ fines })] });
     await pay(kappa, 'a', 1, 2);
     await handled(kappa);
     for await (const _ of kappa.operations.rebuild({ projections: ['paid'], swap: true }));

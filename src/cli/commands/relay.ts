@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { adoptRelayedLog, restartTopic, showStatus, verifyTopics } from '../relay/relay-work.js';
+import { adoptRelayedLog } from '../relay/adopt-relayed-log.js';
+import { restartTopic, showStatus, verifyTopics } from '../relay/relay-work.js';
 import type { AddCommands } from '../add-commands.js';
 
 /** `relay status|verify|adopt|restart`: what is copied from the database to Kafka. */
@@ -24,7 +25,7 @@ export const addRelayCommands: AddCommands = (program, run) => {
 
   group
     .command('adopt')
-    .description('after a move to Kafka: compare, and let projections go on where they stand instead of building anew')
+    .description('after a move to Kafka: compare, and let projections and policies go on where they stand')
     .action((_: unknown, command: Command) => run(command, adoptRelayedLog));
 
   group

@@ -1,7 +1,3 @@
-import { adoptLog } from '../../modules/projections/adopt-log.js';
-import { BuildStore } from '../../modules/projections/build-store.js';
-import { buildLabel } from '../../modules/projections/build.js';
-import type { Position } from '../../kernel/position.js';
 import type { RelayLag } from '../../modules/aggregates/relay/relay-status.js';
 import type { RelayVerification } from '../../modules/aggregates/relay/relay-verify.js';
 import type { CommandContext } from '../command-context.js';
@@ -54,7 +50,7 @@ export async function verifyTopics(
 ): Promise<number> {
   const samples = flags.samples === undefined ? 10 : wholeNumber('--samples', flags.samples);
   const session = await context.open();
-  const results = await compare(context, session, topics, samples);
+  const results = await compareTopics(context, session, topics, samples);
   const { out } = context;
   const differences = results.reduce((sum, result) => sum + result.differences, 0);
   out.last({ differences, topics: results });
@@ -63,7 +59,7 @@ export async function verifyTopics(
 }
 
 /** The last word on each topic; progress is shown meanwhile. */
-async function compare(
+export async function compareTopics(
   { out, signal }: CommandContext,
   { relays }: Session,
   topics: readonly string[],
@@ -81,7 +77,8 @@ async function compare(
   return results;
 }
 
-function verdict({ topic, compared, behind, differences, samples }: RelayVerification, out: Output): string {
+/** What the comparison of a topic has shown, in words. */
+export function verdict({ topic, compared, behind, differences, samples }: RelayVerification, out: Output): string {
   const waiting = behind === 0 ? '' : `, ${plural(behind, 'event')} not relayed yet`;
   if (differences === 0)
     return `${out.color.green(topic)}: ${plural(compared, 'row')} and as many records are equal${waiting}.`;
@@ -90,39 +87,6 @@ function verdict({ topic, compared, behind, differences, samples }: RelayVerific
     ...samples.map(({ partition, offset, what }) => `  ${topic}/${partition} offset ${offset}: ${what}`),
     ...(differences > samples.length ? [`  … and ${count(differences - samples.length)} more`] : []),
   ].join('\n');
-}
-
-/** `relay adopt`: exit code 1 where topics differ, or a build must be built anew. */
-export async function adoptRelayedLog(context: CommandContext): Promise<number> {
-  const session = await context.open({ write: true });
-  const { database, outbox, log } = session;
-  const results = await compare(context, session, [], 10);
-  const { out } = context;
-  const differences = results.reduce((sum, result) => sum + result.differences, 0);
-  if (differences > 0) {
-    out.last({ differences, topics: results, adopted: [], left: [] });
-    if (!out.json) out.answer(null, () => results.map((result) => verdict(result, out)).join('\n'));
-    return 1;
-  }
-  const proven: Position = Object.assign({}, ...results.map(({ upTo }) => upTo)) as Position;
-  const { adopted, left } = await adoptLog({ database, builds: new BuildStore(database), from: outbox, to: log, proven });
-  out.last({
-    differences,
-    topics: results,
-    adopted: adopted.map(({ id }) => id),
-    left: left.map(({ build, reason }) => ({ build: build.id, reason })),
-  });
-  if (!out.json) {
-    out.answer(null, () =>
-      [
-        ...results.map((result) => verdict(result, out)),
-        ...adopted.map((build) => `${out.color.green(buildLabel(build))} goes on where it stands.`),
-        ...left.map(({ build, reason }) => `${out.color.yellow(buildLabel(build))} must be built anew: ${reason}.`),
-        ...(adopted.length + left.length === 0 ? ['No build stands on the log in PostgreSQL.'] : []),
-      ].join('\n'),
-    );
-  }
-  return left.length === 0 ? 0 : 1;
 }
 
 /** `relay restart`: asks, for what was projected from the lost copy must be built anew. */

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../src/testing/test-server.js';
 import { describeWithOwnKafka } from '../../support/kafka.js';
 import { ROOT, runToEnd } from '../../support/run-example.js';
-import { buy, get, startShop, type Shop } from '../../examples/running-shop.js';
+import { buy, confirmed, get, startShop, type Shop } from '../../examples/running-shop.js';
 
 const MAIN = path.join(ROOT, 'examples/shop/dist/src/main-on-kafka.js');
 const COMMAND = path.join(ROOT, 'dist/cli/bin.js');
@@ -48,6 +48,7 @@ await describeWithOwnKafka(
       const { orderId, position } = await buy(first.url);
       const { data } = await get<{ data: object }>(`${first.url}/api/orders/${orderId}?at=${position}`);
       expect(data).toMatchObject({ state: 'paid', totalCents: 900 });
+      await confirmed(database.url, orderId);
 
       const { topics } = await kappa<{ topics: { name: string }[] }>('topics', 'list');
       expect(topics.map(({ name }) => name)).toEqual(expect.arrayContaining(['kappa.relay', 'orders']));
@@ -64,7 +65,8 @@ await describeWithOwnKafka(
       const second = await start();
       const kept = await get<{ data: object }>(`${second.url}/api/orders/${orderId}?at=${position}`);
       expect(kept.data).toMatchObject({ state: 'paid' });
-      await buy(second.url, 'tea');
+      const { orderId: another } = await buy(second.url, 'tea');
+      for (const id of [another, orderId]) await confirmed(database.url, id);
       expect(await second.stop()).toBe(0);
       expect(await answers(await brokers())).toBe(false);
     }, 240_000);

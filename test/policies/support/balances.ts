@@ -1,6 +1,6 @@
 import { projection } from '../../../src/index.js';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { fines, PaymentReceived } from './receipts.js';
+import { PaymentReceived, type payingApplication } from './receipts.js';
 
 @Entity({ name: 'paid', synchronize: false })
 class PaidRow {
@@ -8,7 +8,10 @@ class PaidRow {
   @Column('int') cents!: number;
 }
 
-export const balancesV1 = projection({ name: 'paid', version: 1, from: [fines], table: PaidRow }).on(
-  PaymentReceived,
-  (row, e) => ({ id: e.stream.id, cents: (row?.cents ?? 0) + e.data.cents }),
-);
+/** What was paid to each fine. */
+export function balancesOf({ fines }: Pick<ReturnType<typeof payingApplication>, 'fines'>) {
+  return projection({ name: 'paid', version: 1, from: [fines], table: PaidRow }).on(PaymentReceived, (row, e) => ({
+    id: e.stream.id,
+    cents: (row?.cents ?? 0) + e.data.cents,
+  }));
+}

@@ -17,10 +17,7 @@ import type { KappaTest } from '../../../src/testing/start-kappa-test.js';
 /** Fines that are paid, and receipts for what was paid: the same in all tests of policies. */
 export const FineCreated = event('fine.created', type<{ cents: number }>());
 export const PaymentReceived = event('payment.received', type<{ cents: number }>());
-export const fines = topic('fines', { partitions: 4, events: [FineCreated, PaymentReceived] });
-
 export const ReceiptSent = event('receipt.sent', type<{ text: string }>());
-export const receipts = topic('receipts', { partitions: 2, events: [ReceiptSent] });
 
 export class PayFine {
   constructor(
@@ -37,23 +34,27 @@ export class SendReceipt {
   ) {}
 }
 
-export const fine = aggregate({ name: 'fine', topic: fines, id: 'fineId', initialState: () => 0, snapshots: false })
-  .evolve({ 'fine.created': (state) => state, 'payment.received': (state, e) => state + e.data.cents })
-  .decide(CreateFine, ({ cents }) => [FineCreated({ cents })])
-  .decide(PayFine, ({ cents }) => [PaymentReceived({ cents })]);
+/** The application on topics of its own: a prefix sets them apart where another one has the same log. */
+export function payingApplication(prefix: string) {
+  const fines = topic(`${prefix}fines`, { partitions: 4, events: [FineCreated, PaymentReceived] });
+  const receipts = topic(`${prefix}receipts`, { partitions: 2, events: [ReceiptSent] });
+  const fine = aggregate({ name: 'fine', topic: fines, id: 'fineId', initialState: () => 0, snapshots: false })
+    .evolve({ 'fine.created': (state) => state, 'payment.received': (state, e) => state + e.data.cents })
+    .decide(CreateFine, ({ cents }) => [FineCreated({ cents })])
+    .decide(PayFine, ({ cents }) => [PaymentReceived({ cents })]);
+  /** A receipt may be sent any number of times: what a policy sends twice shows. */
+  const receipt = aggregate({ name: 'receipt', topic: receipts, id: 'receiptId', initialState: () => 0, snapshots: false })
+    .evolve({ 'receipt.sent': (sent) => sent + 1 })
+    .decide(SendReceipt, ({ text }) => (text === 'refuse me' ? refuse('receipt.refused') : [ReceiptSent({ text })]));
+  const SendReceipts = policy({ name: 'send-receipts', from: [fines], startAt: 'beginning' });
+  const sendReceipts = SendReceipts.on(
+    PaymentReceived,
+    (e) => new SendReceipt(e.stream.id, `${e.data.cents} #${e.stream.version}`),
+  );
+  return { fines, receipts, fine, receipt, aggregates: [fine, receipt], SendReceipts, sendReceipts };
+}
 
-/** A receipt may be sent any number of times: what a policy sends twice shows. */
-export const receipt = aggregate({ name: 'receipt', topic: receipts, id: 'receiptId', initialState: () => 0, snapshots: false })
-  .evolve({ 'receipt.sent': (sent) => sent + 1 })
-  .decide(SendReceipt, ({ text }) => (text === 'refuse me' ? refuse('receipt.refused') : [ReceiptSent({ text })]));
-
-export const aggregates = [fine, receipt];
-
-export const SendReceipts = policy({ name: 'send-receipts', from: [fines], startAt: 'beginning' });
-export const sendReceipts = SendReceipts.on(
-  PaymentReceived,
-  (e) => new SendReceipt(e.stream.id, `${e.data.cents} #${e.stream.version}`),
-);
+export const { fines, receipts, fine, receipt, aggregates, SendReceipts, sendReceipts } = payingApplication('');
 
 type Payment = Recorded<typeof PaymentReceived>;
 

@@ -2,15 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settleBuildRequests } from '../../../src/modules/projections/dead-letters/build-lane-owner.js';
 import { BuildLetters } from '../../../src/modules/projections/dead-letters/build-letters.js';
 import { swapBuilds } from '../../../src/modules/projections/swap/swap-builds.js';
-import { history, recordOf } from './happenings.js';
+import { recordOf } from './happenings.js';
 import { openHouse, type House } from './house.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
-import { accountsV1, Closed, flowsV1, Kinds, kindsV1, Noted, Opened, Paid, PARTITIONS } from './ledger.js';
-import { ask, open, poison, POISON, poisoned, told } from './poison.js';
-
-const others = (events: number, seed: number) => history(events, { accounts: 20, seed });
-const paid = (account: string, cents: number) => ({ account, type: Paid, data: { cents, kind: 'k1', to: account } });
-const opened = (account: string) => ({ account, type: Opened, data: { owner: 'x' } });
+import { accountsV1, flowsV1, Kinds, kindsV1, Paid, PARTITIONS } from './ledger.js';
+import { ask, open, opened, others, paid, poison, POISON, poisonedAccount, poisoned, told } from './poison.js';
 
 describe('a failing event', () => {
   let house: House;
@@ -18,43 +14,6 @@ describe('a failing event', () => {
     house = await openHouse();
   });
   afterEach(() => house.stop());
-
-  /** An account that others do not touch: opened, poisoned, and then gone on with. */
-  const poisonedAccount = [
-    opened('victim'),
-    paid('victim', 1),
-    poison('victim'),
-    paid('victim', 2),
-    { account: 'victim', type: Noted, data: { text: 'nobody handles it' } },
-    { account: 'victim', type: Closed, data: {} },
-    opened('victim'),
-  ];
-  const aside = ['letter', 'follower', 'follower', 'follower'];
-
-  it('is set aside with those of its key behind it, while its neighbours go on', async () => {
-    const definition = poisoned(accountsV1, undefined, { retries: 2 });
-    const work = await house.newBuild(definition);
-    await house.rebuild({ works: [work] });
-    house.follow(work);
-    await house.append([...others(100, 1), ...poisonedAccount, ...others(100, 2)]);
-    const end = await house.append([paid('victim', 3), ...others(100, 3)]);
-    await house.reached(work, end);
-    const letters = await house.letters(work);
-    expect(letters.map(({ state }) => state)).toEqual([...aside, 'follower']);
-    expect(letters[0]).toMatchObject({
-      key: 'victim',
-      type: 'account.paid',
-      attempts: 3,
-      reason: { code: 'KAPPA_HANDLER_FAILED', message: 'cannot be taken in' },
-    });
-    expect(letters[0]?.reason?.stack).toContain('poison.ts');
-    expect(letters.slice(1).every(({ reason, key, attempts }) => reason === null && key === 'victim' && attempts === 0)).toBe(
-      true,
-    );
-    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work, undefined, letters));
-    expect(await house.builds.get(work.build.id)).toMatchObject({ state: 'ready', error: null });
-    expect(house.lines.filter((line) => line.includes('set accounts/'))).toHaveLength(1);
-  });
 
   it('that a raw handler takes in at the third try is no dead letter', async () => {
     let tries = 0;
@@ -149,32 +108,6 @@ describe('a failing event', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work, undefined, letters));
   });
 
-  it('is retried by the owner after a fix, in order, and the table ends as if nothing had happened, while events go on', async () => {
-    let corrected = false;
-    const definition = poisoned(accountsV1, (e) => !corrected && (e.data as { cents?: number }).cents === POISON);
-    const work = await house.newBuild(definition);
-    await house.rebuild({ works: [work] });
-    house.follow(work);
-    await house.reached(work, await house.append([...others(50, 6), ...poisonedAccount, ...others(50, 7)]));
-    corrected = true;
-    const writing = (async () => {
-      let end = {};
-      for (let n = 0; n < 40; n++) end = await house.append([paid('victim', n), ...others(10, 100 + n)]);
-      return end;
-    })();
-    await ask(house, work, 'retry');
-    await house.waiting(work, 0);
-    await house.reached(work, await writing);
-    await house.waiting(work, 0);
-    const letters = await house.letters(work);
-    expect(letters.length).toBeGreaterThanOrEqual(4);
-    expect(new Set(letters.map(({ state }) => state))).toEqual(new Set(['applied']));
-    expect(letters[0]).toMatchObject({ requestedBy: 'an operator', request: null });
-    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
-    await house.reached(work, await house.append([paid('victim', 1)]));
-    expect((await house.letters(work)).length).toBe(letters.length);
-  });
-
   it('that fails again waits on, and a follower that fails becomes the letter of those behind it', async () => {
     let cured = 0;
     const definition = poisoned(accountsV1, (e) => {
@@ -235,37 +168,6 @@ describe('a failing event', () => {
     // What was discarded for a topic that was made anew names other records.
     await house.database.query(`update progress set topic_incarnation = 'another'`);
     expect(await house.letters(await house.newBuild(definition))).toEqual([]);
-  });
-
-  it('halts its build where too many stand aside, live and in a rebuild, and a retry lets it go on', async () => {
-    let corrected = false;
-    const definition = poisoned(accountsV1, (e) => !corrected && (e.data as { cents?: number }).cents === POISON, {
-      retries: 0,
-      maxLetters: 3,
-    });
-    const work = await house.newBuild(definition);
-    await house.rebuild({ works: [work] });
-    await house.append([...others(50, 10), ...poisonedAccount.slice(0, 4), paid('victim', 4)]);
-    const over = await house.append([paid('victim', 5), ...others(50, 11)]);
-    const again = await house.newBuild(definition);
-    await house.rebuild({ works: [again] });
-    await house.follow(work).done;
-    for (const each of [work, again]) {
-      expect(await house.builds.get(each.build.id)).toMatchObject({
-        state: 'failed',
-        error: { code: 'KAPPA_TOO_MANY_DEAD_LETTERS', at: { type: 'account.paid' } },
-      });
-      const letters = await house.letters(each);
-      expect(letters.map(({ state }) => state)).toEqual(['letter', 'follower', 'follower']);
-      expect(await house.rows(each)).toEqual(await house.cleanFold(accountsV1, each, await house.standsAt(each), letters));
-    }
-    corrected = true;
-    await ask(house, again, 'retry');
-    await house.builds.move(again.build.id, 'building', { error: null });
-    await house.rebuild({ works: [again] });
-    await house.reached(again, over);
-    expect(open(await house.letters(again))).toEqual([]);
-    expect(await house.rows(again)).toEqual(await house.cleanFold(accountsV1, again));
   });
 
   it('that retention has removed meanwhile says so when it is retried, and can be discarded', async () => {

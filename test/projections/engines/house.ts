@@ -7,6 +7,8 @@ import { jsonCodec } from '../../../src/kernel/codec.js';
 import type { Logger } from '../../../src/kernel/logger.js';
 import { covers, latest, partitionKey, type Position } from '../../../src/kernel/position.js';
 import type { NewRecord } from '../../../src/kernel/record.js';
+import type { TopicName } from '../../../src/kernel/names.js';
+import type { EventLog } from '../../../src/log/event-log.js';
 import { PostgresLog } from '../../../src/log/postgres/postgres-log.js';
 import { logMigrations } from '../../../src/log/postgres/migrations.js';
 import { buildWork } from '../../../src/modules/projections/build-work.js';
@@ -31,6 +33,19 @@ import { swapTogether } from '../../../src/modules/projections/supervisor/swap-t
 import { createTestDatabase } from '../../../src/testing/test-server.js';
 import { recordOf, type Happening } from './happenings.js';
 import { accounts } from './ledger.js';
+
+/** The log of a house. */
+export interface HouseLog {
+  /** As one process has it; not started. */
+  open(database: Database): EventLog;
+  /** What accounts are called in it, where its topics are not of this house alone. */
+  readonly accounts: TopicName;
+}
+
+export const inPostgres: HouseLog = {
+  open: (database) => new PostgresLog(database, { heartbeatMs: 100, sessionTimeoutMs: 2_000 }),
+  accounts: accounts.name,
+};
 
 /** What one process of an application has: pool, log, builds, signal. */
 export interface House extends RebuildContext {
@@ -95,18 +110,18 @@ const COUNT_COMMITS = `
   create function note_move() returns trigger language plpgsql as $$ begin insert into moved values (pg_current_xact_id()::text::bigint); return null; end $$;
   create trigger note_move after update of next_offset on progress for each statement execute function note_move()`;
 
-export async function openHouse(): Promise<House> {
+export async function openHouse(where: HouseLog = inPostgres): Promise<House> {
   const made = await createTestDatabase();
   const database = new Database({ url: made.url });
   await new Migrator(database, [...logMigrations, ...deadLetterMigrations, ...projectionMigrations]).migrate();
   await database.stop();
-  const first = await house(made.url);
-  await first.log.createTopic({ name: accounts.name, partitions: accounts.partitions, retention: null });
+  const first = await house(made.url, where);
+  await first.log.createTopic({ name: where.accounts, partitions: accounts.partitions, retention: null });
   const others: House[] = [];
   return {
     ...first,
     another: async () => {
-      const other = await house(made.url);
+      const other = await house(made.url, where);
       others.push(other);
       return other;
     },
@@ -118,7 +133,7 @@ export async function openHouse(): Promise<House> {
   };
 }
 
-export async function house(url: string): Promise<House> {
+export async function house(url: string, where: HouseLog = inPostgres): Promise<House> {
   const lines: string[] = [];
   const logger: Logger = {
     log: (line) => void lines.push(line),
@@ -126,7 +141,7 @@ export async function house(url: string): Promise<House> {
     error: (line) => void lines.push(line),
   };
   const database = new Database({ url, poolSize: 12 });
-  const log = new PostgresLog(database, { heartbeatMs: 100, sessionTimeoutMs: 2_000 });
+  const log = where.open(database);
   await log.start();
   let given: Position = {};
   const join = log.join.bind(log);
@@ -173,18 +188,19 @@ export async function house(url: string): Promise<House> {
     ...context,
     url,
     lines,
-    another: () => house(url),
-    append: (happenings) => appendRecords(happenings.map((happening) => recordOf(happening, appended++))),
+    another: () => house(url, where),
+    append: (happenings) =>
+      appendRecords(happenings.map((happening) => ({ ...recordOf(happening, appended++), topic: where.accounts }))),
     appendRecords,
     newBuild: async (definition, options = {}) => {
-      const build = await createBuild(context, declaredVersion(definition), {
+      const build = await createBuild(context, declaredVersion(reading(where, definition)), {
         swapWhenReady: options.swapWhenReady ?? false,
         swapGroup: options.swapGroup ?? null,
         fromRetained: options.fromRetained ?? false,
       });
-      return buildWork(database.schema, build, definition, jsonCodec);
+      return self.work(build, definition);
     },
-    work: (build, definition) => buildWork(database.schema, build, definition, jsonCodec),
+    work: (build, definition) => buildWork(database.schema, build, reading(where, definition), jsonCodec),
     follow: (work) => {
       const runner = new LiveRunner(context, work);
       runners.push(runner);
@@ -272,7 +288,7 @@ export async function house(url: string): Promise<House> {
       const steps = new FoldSteps();
       const from: Record<string, number> = {};
       const to: Record<string, number> = {};
-      for (const each of definition.from) {
+      for (const each of reading(where, definition).from) {
         for (const { partition, begin, end } of await log.offsets(each.name)) {
           const until = upTo?.[`${each.name}/${partition}`] ?? end;
           if (until === begin) continue;
@@ -295,6 +311,12 @@ export async function house(url: string): Promise<House> {
     },
   };
   return self;
+}
+
+/** The projection as it reads this log. */
+function reading({ accounts: name }: HouseLog, definition: ProjectionDefinition): ProjectionDefinition {
+  const from = definition.from.map((topic) => (topic.name === accounts.name ? { ...topic, name } : topic));
+  return { ...definition, from };
 }
 
 async function until<T>(look: () => Promise<T>): Promise<NonNullable<T>> {

@@ -5,14 +5,38 @@ import type { DeadLetter } from '../../../src/database/dead-letters/dead-letter.
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
 import type { House } from './house.js';
 import type { BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
-import { Paid } from './ledger.js';
-import type { Happening } from './happenings.js';
+import { history, type Happening } from './happenings.js';
+import { Closed, Noted, Opened, Paid } from './ledger.js';
 
 export const POISON = 666;
 
 export function poison(account: string): Happening {
   return { account, type: Paid, data: { cents: POISON, kind: 'k1', to: account } };
 }
+
+export function opened(account: string): Happening {
+  return { account, type: Opened, data: { owner: 'x' } };
+}
+
+export function paid(account: string, cents: number): Happening {
+  return { account, type: Paid, data: { cents, kind: 'k1', to: account } };
+}
+
+/** What happens to twenty accounts meanwhile. */
+export function others(events: number, seed: number): readonly Happening[] {
+  return history(events, { accounts: 20, seed });
+}
+
+/** An account that others do not touch: opened, poisoned, and then gone on with. */
+export const poisonedAccount: readonly Happening[] = [
+  opened('victim'),
+  paid('victim', 1),
+  poison('victim'),
+  paid('victim', 2),
+  { account: 'victim', type: Noted, data: { text: 'nobody handles it' } },
+  { account: 'victim', type: Closed, data: {} },
+  opened('victim'),
+];
 
 /** The same projection, with a handler that cannot take poison. */
 export function poisoned(

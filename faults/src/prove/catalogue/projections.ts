@@ -6,6 +6,11 @@ const MOVED = 'and p.owner_epoch = given.epoch and p.next_offset = given.from_of
 const store = (name: string) => ({ file: 'test/projections/build-store.test.ts', name });
 const swap = (name: string) => ({ file: 'test/projections/swap.test.ts', name });
 const letters = (name: string) => ({ file: 'test/projections/engines/dead-letters.test.ts', name });
+const lettersOnDrivers = (name: string) => ({
+  file: 'test/projections/engines/dead-letters-drivers.test.ts',
+  declaredIn: 'test/projections/engines/dead-letters-on.ts',
+  name,
+});
 const outages = (name: string) => ({ file: 'test/projections/engines/outages.test.ts', name });
 const owners = (name: string) => ({ file: 'test/projections/engines/owners.test.ts', name });
 const ADVANCES = store('advances by offset and epoch, all partitions or none');
@@ -147,7 +152,7 @@ export const projectionGuards: readonly Guard[] = [
         replace: 'if (!verdict) return',
       },
     ],
-    caughtBy: { tests: [letters('is set aside with those of its key behind it, while its neighbours go on')] },
+    caughtBy: { tests: [lettersOnDrivers('is set aside with those of its key behind it, while its neighbours go on')] },
   },
   {
     guard: 'letters settled by the owner alone',

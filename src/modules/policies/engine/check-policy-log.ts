@@ -18,7 +18,7 @@ export async function checkPolicyLog(
   const owner = {
     label,
     facts: { policy: definition.name },
-    whenChanged: `Use the log it has read so far, or let it go on with this one: ${accept}.`,
+    whenChanged: `Use the log it has read so far; after a move to Kafka carry its place over: npx nest-kappa relay adopt; else let it go on with this one: ${accept}.`,
     whenTruncated: `Restore the log, or let it go on with what is left: ${accept}.`,
   };
   // Lines of topics that it read once stay; it may read them again.
