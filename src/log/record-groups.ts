@@ -1,7 +1,7 @@
 import { KappaError } from '../kernel/errors.js';
 import type { TopicName } from '../kernel/names.js';
 import { partitionKey, type PartitionKey } from '../kernel/position.js';
-import { recordBytes, type NewRecord } from '../kernel/record.js';
+import { recordBytes, recordBytesAtMost, type NewRecord } from '../kernel/record.js';
 
 /** The records of one append that go to one partition, in order. */
 export interface RecordGroup<T> {
@@ -43,6 +43,7 @@ export function assertRecordFits(
   record: Pick<NewRecord, 'topic' | 'partition' | 'key' | 'value' | 'headers'>,
   maxRecordBytes: number,
 ): void {
+  if (recordBytesAtMost(record) <= maxRecordBytes) return;
   const bytes = recordBytes(record);
   if (bytes <= maxRecordBytes) return;
   throw new KappaError(
