@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { KappaError } from '../../../kernel/errors.js';
 import { Reader, Writer } from './codec.js';
 import { BrokerAwayError } from './kafka-error.js';
+import { openError } from './open-error.js';
 import {
   kafkajs,
   type ApiRanges,
@@ -54,7 +55,7 @@ export class Connection {
     this.gone = new Promise((resolve) => (this.#isGone = resolve));
   }
 
-  /** An abort gives it up. @throws BrokerAwayError; KAPPA_KAFKA_TOO_OLD; KAPPA_KAFKA_LOGIN */
+  /** An abort gives it up. @throws BrokerAwayError; KAPPA_KAFKA_TOO_OLD; KAPPA_KAFKA_LOGIN; KAPPA_KAFKA_CERTIFICATE */
   static async open(
     { host, port }: BrokerAddress,
     settings: ConnectionSettings,
@@ -94,8 +95,10 @@ export class Connection {
       await connection.#within(settings.connectTimeoutMs, raw.authenticate());
       return connection;
     } catch (error) {
+      // Before it is closed by us.
+      const ended = raw.socket?.readableEnded === true || raw.socket?.destroyed === true;
       connection.close();
-      throw openError(error, broker, settings);
+      throw openError(error, { broker, sasl: settings.sasl, socket: raw.socket, ended });
     } finally {
       signal.removeEventListener('abort', giveUp);
     }
@@ -212,16 +215,4 @@ function assertServes(ranges: ApiRanges, apis: readonly Api<never, unknown>[], b
     facts: { broker, request: missing.name, version: missing.version, served: ranges[missing.key] ?? null },
     nextStep: 'Use Apache Kafka 3.1 to 4.x, or a server that is compatible with it.',
   });
-}
-
-function openError(error: unknown, broker: string, { sasl }: ConnectionSettings): unknown {
-  if (error instanceof KappaError || error instanceof BrokerAwayError) return error;
-  if (sasl && error instanceof Error && /SASL/i.test(`${error.name} ${error.message}`)) {
-    return new KappaError('KAPPA_KAFKA_LOGIN', `broker ${broker} refuses the login: ${error.message}`, {
-      facts: { broker, mechanism: sasl.mechanism },
-      nextStep: 'Correct sasl (mechanism, user name, password) in the options of the kafka log.',
-      cause: error,
-    });
-  }
-  return new BrokerAwayError(broker, false, { cause: error });
 }
