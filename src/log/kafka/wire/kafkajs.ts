@@ -66,6 +66,10 @@ export type ApiRanges = Readonly<Record<number, { readonly minVersion: number; r
 export interface RawConnection {
   /** A TLSSocket where there is TLS. */
   readonly socket?: Socket & Partial<Pick<TLSSocket, 'authorizationError'>>;
+  /** How long a login holds, in milliseconds, as the broker said; 0 for ever. */
+  readonly sessionLifetime: { toString(): string };
+  /** A login that holds for no longer than this, in whole milliseconds, is renewed before the next request. */
+  reauthenticationThreshold: number;
   readonly requestQueue: {
     readonly pending: readonly unknown[];
     throttleCheckTimeoutId: NodeJS.Timeout | null;
