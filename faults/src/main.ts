@@ -50,7 +50,8 @@ async function main(): Promise<number> {
     const { strikes, lost, doubled, reordered, mixed, failedSeeds, recoverMs } = summary;
     console.log(
       `${runs} runs, ${strikes} strikes: ${lost} lost, ${doubled} doubled, ${reordered} reordered, ${mixed} mixed; ` +
-        `${failedSeeds.length} seeds failed; recovered within ${recoverMs.p50 ?? '–'} ms (p50), ${recoverMs.p99 ?? '–'} ms (p99), ${recoverMs.max ?? '–'} ms (worst)`,
+        `${failedSeeds.length} seeds failed; recovered within ${recoverMs.p50 ?? '–'} ms (p50), ${recoverMs.p99 ?? '–'} ms (p99), ${recoverMs.max ?? '–'} ms (worst) ` +
+        `after the ${recoverMs.strikes} strikes that appends followed`,
     );
   }
   return summary.failedSeeds.length === 0 ? 0 : 1;

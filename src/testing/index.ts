@@ -9,6 +9,7 @@ export { startPostgres } from './start-postgres.js';
 export type { BreakablePostgres, StartPostgresOptions } from './start-postgres.js';
 export { TcpProxy } from './tcp-proxy.js';
 export type { LostAnswer } from './tcp-proxy.js';
+export type { LostKafkaAnswer } from './kafka-answers.js';
 export { startKafka } from './kafka/start-kafka.js';
 export { kafkaAvailability } from './kafka/kafka-availability.js';
 export type { KafkaAvailability } from './kafka/kafka-availability.js';

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { KafkaAnswers, type KafkaTrap, type LostKafkaAnswer } from './kafka-answers.js';
 
 /** PostgreSQL's ReadyForQuery outside a transaction: the answer is complete, and what was asked for is committed. */
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
@@ -22,8 +23,8 @@ interface HoldTrap {
 
 /**
  * Stands between a client and a server and does to the wire what networks do: cuts it, slows it down, or leaves it half-open, so
- * that both sides believe in a connection that passes nothing. For PostgreSQL it can do so at the moment that matters: when the
- * server has carried out a statement and its answer is on the way.
+ * that both sides believe in a connection that passes nothing. For PostgreSQL and Kafka it can do so at the moment that matters:
+ * when the server has carried out a statement, or a broker a request, and the answer is on the way.
  *
  * ```ts
  * const proxy = await TcpProxy.start(database.url);
@@ -36,6 +37,7 @@ export class TcpProxy {
   readonly #links = new Set<Link>();
   #trap: Trap | null = null;
   #holdTrap: HoldTrap | null = null;
+  #kafkaTrap: KafkaTrap | null = null;
   #refusing = false;
   #delayMs = 0;
 
@@ -108,6 +110,7 @@ export class TcpProxy {
     this.#delayMs = 0;
     this.#trap = null;
     this.#holdTrap = null;
+    this.#kafkaTrap = null;
     for (const link of this.#links) link.release();
   }
 
@@ -117,6 +120,14 @@ export class TcpProxy {
    */
   loseAnswerTo(text: string, fault: LostAnswer = 'cut'): Promise<void> {
     return this.#setTrap(text, fault, 'answer');
+  }
+
+  /**
+   * Of a broker (`kafka://host:port`): it carries out the next request of these kinds, by Kafka's numbers (0 is Produce), and its
+   * answer does not arrive, or not whole. Resolves when that has happened.
+   */
+  loseKafkaAnswerTo(requests: readonly number[], fault: LostKafkaAnswer = 'cut'): Promise<void> {
+    return new Promise((sprung) => (this.#kafkaTrap = { requests: new Set(requests), fault, sprung }));
   }
 
   /**
@@ -142,7 +153,8 @@ export class TcpProxy {
       client.destroy();
       return;
     }
-    const link = new Link(client, open(), {
+    const kafka = this.url.startsWith('kafka:') ? new KafkaAnswers() : null;
+    const link = new Link(client, open(), kafka, {
       delayMs: () => this.#delayMs,
       sends: (chunk) => {
         if (!this.#holdTrap || !chunk.includes(this.#holdTrap.needle)) return;
@@ -156,6 +168,12 @@ export class TcpProxy {
         this.#trap = null;
         return trap;
       },
+      kafkaTrapFor: (request) => {
+        const trap = this.#kafkaTrap;
+        if (!trap?.requests.has(request)) return null;
+        this.#kafkaTrap = null;
+        return trap;
+      },
       closed: () => this.#links.delete(link),
     });
     this.#links.add(link);
@@ -167,6 +185,7 @@ interface LinkRules {
   /** Told of each piece to the server before it passes. */
   sends(chunk: Buffer): void;
   trapFor(chunk: Buffer, from: 'client' | 'server'): Trap | null;
+  kafkaTrapFor(request: number): KafkaTrap | null;
   closed(): void;
 }
 
@@ -179,6 +198,7 @@ class Link {
   constructor(
     private readonly client: Socket,
     private readonly server: Socket,
+    private readonly kafka: KafkaAnswers | null,
     rules: LinkRules,
   ) {
     for (const socket of [client, server]) {
@@ -195,20 +215,27 @@ class Link {
     this.#lanes = [toServer, toClient];
     client.on('data', (chunk: Buffer) => {
       rules.sends(chunk);
+      this.kafka?.asked(chunk, (request) => rules.kafkaTrapFor(request));
       this.#trap ??= rules.trapFor(chunk, 'client');
       if (this.#trap?.by === 'piece') this.#spring(this.#trap);
       else toServer.pass(chunk, rules.delayMs());
     });
     server.on('data', (chunk: Buffer) => {
+      const lost = this.kafka?.answered(chunk);
+      if (lost) {
+        toClient.pass(chunk.subarray(0, lost.passes), rules.delayMs());
+        this.#spring(lost.trap);
+        return;
+      }
       this.#trap ??= rules.trapFor(chunk, 'server');
       if (!this.#trap) toClient.pass(chunk, rules.delayMs());
       else if (this.#trap.by === 'piece' || chunk.subarray(-READY.length).equals(READY)) this.#spring(this.#trap);
     });
   }
 
-  #spring({ fault, sprung }: Trap): void {
-    if (fault === 'cut') this.cut();
-    else this.silent = true;
+  #spring({ fault, sprung }: Pick<Trap | KafkaTrap, 'fault' | 'sprung'>): void {
+    if (fault === 'half-open') this.silent = true;
+    else this.cut();
     sprung();
   }
 
@@ -218,6 +245,7 @@ class Link {
   }
 
   release(): void {
+    this.kafka?.forget();
     for (const lane of this.#lanes) lane.release();
   }
 }

@@ -6,8 +6,8 @@ import { root, textOf } from './blocks.js';
 const page = textOf('docs/guarantees.md');
 const [guarantees = '', mistakes = ''] = page.split(/^## (?=Mistakes)/m);
 const namesIn = (text: string, line: RegExp) => [...text.matchAll(line)].map(([, file = '', name = '']) => ({ file, name }));
-const proofs = namesIn(guarantees, /^- (test\/\S+) › (.+)$/gm);
-const rules = namesIn(mistakes, /^\| .+ \| (test\/\S+) › (.+) \|$/gm);
+const proofs = namesIn(guarantees, /^- ((?:test|src\/testing)\/\S+) › (.+)$/gm);
+const rules = namesIn(mistakes, /^\| .+ \| ((?:test|src\/testing)\/\S+) › (.+) \|$/gm);
 
 describe('the guarantees', () => {
   it('name tests that exist', () => {

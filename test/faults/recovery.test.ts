@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JournalLine } from '../../faults/src/actors/journal.js';
-import { recoveryTimes, summed } from '../../faults/src/check/recovery.js';
+import { recoveries, summed } from '../../faults/src/check/recovery.js';
 import { note } from './whole-run.js';
 
 function acknowledged(triedAt: number, position: Readonly<Record<string, number>>): JournalLine {
@@ -22,22 +22,36 @@ describe('the time to recover', () => {
       note(1_400, { 'orders/0': 5, 'orders/1': 2 }),
       note(1_900, { 'orders/0': 6, 'orders/1': 3 }),
     ];
-    expect(recoveryTimes([1_000], journal, progress)).toEqual([900]);
-    expect(recoveryTimes([1_250], journal, progress)).toEqual([650]);
+    expect(recoveries([1_000, 1_250], journal, progress)).toEqual({ times: [900, 650], unseen: [] });
   });
 
   it('asks the build that readers are shown', () => {
     const shown = note(1_900, { 'orders/0': 6, 'orders/1': 3 });
     const aside = { ...note(1_150, { 'orders/0': 6, 'orders/1': 3 }), build: 2, live: false };
-    expect(recoveryTimes([1_000], journal, [aside, shown])).toEqual([900]);
+    expect(recoveries([1_000], journal, [aside, shown])).toEqual({ times: [900], unseen: [] });
   });
 
-  it('counts for nothing where nothing was appended after it', () => {
-    expect(recoveryTimes([5_000], journal, [note(1_900, { 'orders/0': 6, 'orders/1': 3 })])).toEqual([]);
+  it('is none where nothing was appended after the strike', () => {
+    const progress = [note(1_900, { 'orders/0': 6, 'orders/1': 3 })];
+    expect(recoveries([1_250, 5_000], journal, progress)).toEqual({ times: [650], unseen: [] });
+  });
+
+  it('is none in a partition that nobody reads', () => {
+    expect(recoveries([1_000], journal, [note(1_900, { 'orders/0': 6 })])).toEqual({ times: [900], unseen: [] });
+  });
+
+  it('never comes where what was appended is never visible, which is told', () => {
+    const progress = [note(1_050, { 'orders/0': 4, 'orders/1': 2 }), note(1_900, { 'orders/0': 6, 'orders/1': 2 })];
+    expect(recoveries([1_000, 1_250], journal, progress)).toEqual({ times: [900, 650], unseen: ['orders/1 in sales'] });
   });
 
   it('is summed as median, 99th percentile and worst', () => {
-    expect(summed(Array.from({ length: 200 }, (_, index) => index + 1))).toEqual({ p50: 100, p99: 198, max: 200 });
-    expect(summed([])).toEqual({ p50: null, p99: null, max: null });
+    expect(summed(Array.from({ length: 200 }, (_, index) => index + 1))).toEqual({
+      p50: 100,
+      p99: 198,
+      max: 200,
+      strikes: 200,
+    });
+    expect(summed([])).toEqual({ p50: null, p99: null, max: null, strikes: 0 });
   });
 });

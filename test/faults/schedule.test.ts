@@ -6,7 +6,7 @@ const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 
 describe.each([
   { driver: 'postgres' as const, kinds: 10 },
-  { driver: 'kafka' as const, kinds: 15 },
+  { driver: 'kafka' as const, kinds: 16 },
 ])('a schedule on $driver', ({ driver, kinds }) => {
   const all = SEEDS.map((seed) => schedule(seed, driver));
 

@@ -16,6 +16,7 @@ describe('the suites of the test command', () => {
   });
 
   it('have budgets that together stay below fifteen minutes', () => {
-    expect([...checks, ...suites].reduce((sum, { budgetSeconds }) => sum + budgetSeconds, 0)).toBeLessThan(15 * 60);
+    const inTurn = suites.filter(({ waits }) => !waits);
+    expect([...checks, ...inTurn].reduce((sum, { budgetSeconds }) => sum + budgetSeconds, 0)).toBeLessThan(15 * 60);
   });
 });

@@ -95,9 +95,10 @@ export class Observer {
     });
   }
 
-  /** The tables of all builds as they are now. */
-  async lookAtAllTables(): Promise<void> {
+  /** Progress, public views and the tables of all builds as they are now. */
+  async lookAtAll(): Promise<void> {
     await this.#ask(async (client) => {
+      await this.#look(client);
       for (const look of (await client.query<BuildLook>(BUILDS)).rows)
         if (KEPT.includes(look.state)) await this.#lookAtTable(client, look);
     });

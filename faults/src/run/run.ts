@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { journalLines, type JournalLine } from '../actors/journal.js';
 import { check } from '../check/check.js';
 import type { Evidence, Problem } from '../check/evidence.js';
-import { recoveryTimes } from '../check/recovery.js';
+import { recoveries } from '../check/recovery.js';
 import { machineTime } from '../clock.js';
 import { readStreams } from '../servers/read-streams.js';
 import { kafkaServers } from '../servers/kafka-servers.js';
@@ -25,6 +25,7 @@ export interface RunResult {
   readonly problems: readonly Problem[];
   /** What else went wrong: a process that ended by itself, work that did not come to rest. */
   readonly faults: readonly string[];
+  /** For each strike after which something was appended. */
   readonly recoverMs: readonly number[];
   readonly seconds: number;
   /** When each part of the run was over, in seconds from its begin. */
@@ -75,24 +76,23 @@ export async function run(seed: number, folder: string, driver: Driver): Promise
     await finish(REPLICAS, cast, faults);
     over('end');
     await observer.stop();
-    await observer.lookAtAllTables();
+    await observer.lookAtAll();
     over('tables');
     const gathered = gather(folder, servers, observer);
     if (!(await within(GATHER_WITHIN_MS, gathered))) throw new Error('what is in the log could not be read');
     const evidence = await gathered;
     over('evidence');
     const problems = check(evidence);
+    const ends = struck.map(({ overAt }) => overAt);
+    const recovered = recoveries(ends, evidence.journal, evidence.progress);
+    faults.push(...recovered.unseen.map((what) => `appended after a strike and never visible: ${what}`));
     const result: RunResult = {
       seed,
       strikes: struck.map(({ kind }) => kind),
       events: evidence.streams.length,
       problems,
       faults,
-      recoverMs: recoveryTimes(
-        struck.map(({ overAt }) => overAt),
-        evidence.journal,
-        evidence.progress,
-      ),
+      recoverMs: recovered.times,
       seconds: over('check'),
       parts,
     };

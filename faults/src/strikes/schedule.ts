@@ -12,7 +12,7 @@ export const BROKERS = ['broker-0', 'broker-1', 'broker-2'] as const;
 const WORKERS = [...WRITERS, ...REPLICAS, OPERATOR];
 
 /** Strikes of a run at most. */
-const STRIKES = 16;
+const STRIKES: Readonly<Record<Driver, number>> = { postgres: 16, kafka: 19 };
 /** All is healed by then; processes that were killed last have come again. */
 const OVER_AT_MS = 16_000;
 const PLACES_TRIED = 60;
@@ -53,6 +53,8 @@ const RULES: Readonly<Record<StrikeKind, Rule>> = {
   'broker-delay': { targets: BROKERS, layers: ['wire'], forMs: [500, 3_000], size: [5, 120], most: 2 },
   'broker-stall': { targets: BROKERS, layers: ['wire'], forMs: [500, 4_000], size: [0, 0], most: 2 },
   'broker-half-open': { targets: BROKERS, layers: ['wire'], forMs: [1_000, 5_000], size: [0, 0], most: 2 },
+  // None: one answer, whose connection stays half-open.
+  'broker-lost-answer': { targets: BROKERS, layers: ['wire'], forMs: [1_000, 3_000], size: [0, 3], most: 4 },
 };
 
 /** What can be struck where no broker is. */
@@ -74,7 +76,7 @@ export function schedule(seed: number, driver: Driver): readonly Strike[] {
   // The longest first, or they would find no room.
   const wanted = kinds.toSorted((a, b) => RULES[b].forMs[1] - RULES[a].forMs[1]);
   const strikes: Omit<Strike, 'number'>[] = [];
-  for (let tried = 0; strikes.length < STRIKES && tried < 10 * STRIKES; tried += 1) {
+  for (let tried = 0; strikes.length < STRIKES[driver] && tried < 10 * STRIKES[driver]; tried += 1) {
     const kind = wanted[tried] ?? random.pick(kinds);
     if (strikes.filter((strike) => strike.kind === kind).length >= RULES[kind].most) continue;
     const strike = place(kind, strikes, random);

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TcpProxy } from 'nest-kappa/testing';
+import { machineTime } from '../clock.js';
 import type { Member } from '../run/member.js';
 import type { Servers } from '../servers/servers.js';
 import { BROKERS, WRITERS } from './schedule.js';
@@ -23,6 +24,16 @@ function wordsOf(target: string): { readonly begins: string; readonly ends: stri
   // An append is one call: its statements are prepared under names that begin so.
   return isWriter ? { begins: 'kappa append', ends: 'kappa append' } : { begins: 'begin\0', ends: 'commit\0' };
 }
+
+/** Kafka's numbers of the requests that change something; most of those that are sent here are the first. */
+const CHANGING = {
+  produce: 0,
+  joinGroup: 11,
+  syncGroup: 14,
+  initProducerId: 22,
+  addPartitionsToTransaction: 24,
+  endTransaction: 26,
+} as const;
 
 const AT_WORK_WITHIN_MS = 700;
 
@@ -62,6 +73,8 @@ async function carriedOut(strike: Strike, struck: Struck): Promise<boolean> {
       return withWire(struck.wire(target), forMs, (wire) => wire.halfOpen());
     case 'lost-answer':
       return loseAnswer(strike, struck.wire(target));
+    case 'broker-lost-answer':
+      return loseBrokersAnswers(strike, struck.wire(target));
     case 'kill':
     case 'zombie':
     case 'rebalances':
@@ -115,4 +128,21 @@ async function loseAnswer({ target, forMs, size }: Strike, wire: TcpProxy): Prom
   wire.heal();
   wire.cutHalfOpen();
   return sprung;
+}
+
+/** So many answers as its size says, one after the other: what is sent again for want of one may meet the same. */
+async function loseBrokersAnswers({ forMs, size }: Strike, wire: TcpProxy): Promise<boolean> {
+  const until = machineTime() + forMs;
+  const faults = size === 0 ? (['half-open'] as const) : (['cut', 'halved', 'cut'] as const).slice(0, size);
+  let lost = 0;
+  for (const fault of faults) {
+    const sprung = wire.loseKafkaAnswerTo(Object.values(CHANGING), fault).then(() => true);
+    if (!(await Promise.race([sprung, pause(until - machineTime(), false)]))) break;
+    lost += 1;
+  }
+  // Half-open it stays for as long as it would take to be given up.
+  if (lost > 0 && size === 0) await pause(forMs);
+  wire.heal();
+  wire.cutHalfOpen();
+  return lost > 0;
 }

@@ -6,7 +6,7 @@ export type StrikeKind =
   | 'zombie'
   /** All connections of a process are cut, and new ones too for a while. */
   | 'cut'
-  /** A COMMIT is carried out and its answer is lost. */
+  /** PostgreSQL carries out a COMMIT, and its answer is lost. */
   | 'lost-answer'
   /** What a process sends and receives is late. */
   | 'delay'
@@ -29,7 +29,9 @@ export type StrikeKind =
   /** Nothing passes between the processes and a broker for a while, and nothing is lost. */
   | 'broker-stall'
   /** Connections to a broker that pass nothing, while both sides believe in them. */
-  | 'broker-half-open';
+  | 'broker-half-open'
+  /** A broker carries out what was asked of it (mostly: writes a batch), and its answer is lost. */
+  | 'broker-lost-answer';
 
 export interface Strike {
   readonly number: number;
@@ -40,6 +42,6 @@ export interface Strike {
   readonly atMs: number;
   /** How long it lasts. A kill is over at once; this long passes until the process is started anew. */
   readonly forMs: number;
-  /** Its size where it has one: the delay each way, how far the clock jumps, how often the visitor comes. */
+  /** Its size where it has one: the delay each way, how far the clock jumps, how often the visitor comes, how many answers are lost. */
   readonly size: number;
 }

@@ -84,7 +84,7 @@ export class KafkaLog implements EventLog {
     this.#requests = new SharedRequests(this.#cluster, 'writer');
   }
 
-  /** @throws KAPPA_KAFKA_UNREACHABLE, KAPPA_KAFKA_LOGIN, KAPPA_KAFKA_TOO_OLD, KAPPA_NO_KAFKAJS, KAPPA_KAFKAJS_VERSION */
+  /** @throws KAPPA_KAFKA_UNREACHABLE, KAPPA_KAFKA_LOGIN, KAPPA_KAFKA_CERTIFICATE, KAPPA_KAFKA_TOO_OLD, KAPPA_NO_KAFKAJS, KAPPA_KAFKAJS_VERSION */
   async start({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     kafkajs();
     const { clusterId } = await waitForKafka(this.#cluster, {

@@ -17,7 +17,7 @@ const SAY_EVERY_MS = 5_000;
 
 /**
  * Waits with words while no broker answers: they may be starting beside this process.
- * @throws KAPPA_KAFKA_UNREACHABLE after `timeoutMs`; at once what waiting does not mend (login, too old)
+ * @throws KAPPA_KAFKA_UNREACHABLE after `timeoutMs`; at once what waiting does not mend (login, certificate, too old)
  */
 export async function waitForKafka(
   cluster: Cluster,

@@ -6,6 +6,15 @@ export interface Listener {
   readonly advertised: string;
 }
 
+/** One more way in for clients: with a login, with TLS. */
+export interface Door {
+  /** Of the listener, in capitals; properties of its own begin with `listener.name.<name in small letters>.`. */
+  readonly name: string;
+  readonly protocol: 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL';
+  /** `host:port` of each broker. */
+  readonly addresses: readonly string[];
+}
+
 export interface BrokerPlan {
   readonly node: number;
   /** How many there are. */
@@ -15,6 +24,7 @@ export interface BrokerPlan {
   /** For the other brokers: a proxy in front of the clients' listener is not to stand between them as well. */
   readonly broker: Listener;
   readonly controller: Pick<Listener, 'bind'>;
+  readonly doors?: readonly Door[];
   /** `0@host:port,…` of all controllers. */
   readonly voters: string;
   readonly properties: Readonly<Record<string, string>>;
@@ -27,13 +37,16 @@ export interface BrokerPlan {
 export function brokerProperties(plan: BrokerPlan): Readonly<Record<string, string>> {
   const replicas = String(plan.brokers);
   const inSync = String(Math.max(1, plan.brokers - 1));
+  const more = plan.doors ?? [];
+  const doors = more.map(({ name, addresses }) => `,${name}://${addresses[plan.node] ?? ''}`).join('');
+  const protocols = more.map(({ name, protocol }) => `,${name}:${protocol}`).join('');
   return {
     'process.roles': 'broker,controller',
     'node.id': String(plan.node),
     'controller.quorum.voters': plan.voters,
-    listeners: `CLIENT://${plan.client.bind},BROKER://${plan.broker.bind},CONTROLLER://${plan.controller.bind}`,
-    'advertised.listeners': `CLIENT://${plan.client.advertised},BROKER://${plan.broker.advertised}`,
-    'listener.security.protocol.map': 'CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `CLIENT://${plan.client.bind},BROKER://${plan.broker.bind},CONTROLLER://${plan.controller.bind}${doors}`,
+    'advertised.listeners': `CLIENT://${plan.client.advertised},BROKER://${plan.broker.advertised}${doors}`,
+    'listener.security.protocol.map': `CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}`,
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',
     // A misspelt topic is an error, as on most clusters in production.

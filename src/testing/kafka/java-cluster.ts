@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { KappaError } from '../../kernel/errors.js';
 import { lastWords } from './broker-log.js';
-import { brokerProperties, clusterId, propertiesFile } from './broker-properties.js';
+import { brokerProperties, clusterId, propertiesFile, type Door } from './broker-properties.js';
 import { freePorts } from './free-ports.js';
 import { didNotStart } from './kafka-errors.js';
 import type { StartKafkaOptions } from './started-kafka.js';
@@ -17,6 +17,10 @@ export interface JavaClusterOptions extends Pick<StartKafkaOptions, 'properties'
   readonly brokers: number;
   /** More flags for Java. Default: none. */
   readonly flags?: readonly string[];
+  /** More ways in for clients. Default: none; what waits for the brokers goes by the plain one. */
+  readonly doors?: readonly Door[];
+  /** More words for what formats the data: `['--add-scram', …]`. Default: none. */
+  readonly formatWith?: readonly string[];
 }
 
 /** What a folder that is kept remembers. */
@@ -79,7 +83,7 @@ async function remembered(folder: string, brokers: number): Promise<Memory> {
 async function writeProperties(
   folder: string,
   ports: readonly number[],
-  { brokers, properties = {}, advertise = (address) => Promise.resolve(address) }: JavaClusterOptions,
+  { brokers, doors = [], properties = {}, advertise = (address) => Promise.resolve(address) }: JavaClusterOptions,
 ): Promise<readonly string[]> {
   const address = (node: number, which: number): string => `127.0.0.1:${ports[node * PORTS_EACH + which] ?? 0}`;
   const nodes = Array.from({ length: brokers }, (_, node) => node);
@@ -94,6 +98,7 @@ async function writeProperties(
         client: { bind: address(node, CLIENT), advertised },
         broker: { bind: address(node, BROKER), advertised: address(node, BROKER) },
         controller: { bind: address(node, CONTROLLER) },
+        doors,
         properties: { 'log.dirs': dataOf(folder, node), ...properties },
       });
       await writeFile(propertiesOf(folder, node), propertiesFile(own));
@@ -105,7 +110,8 @@ async function writeProperties(
 async function format(folder: string, id: string, node: number, options: JavaClusterOptions): Promise<void> {
   if (existsSync(path.join(dataOf(folder, node), 'meta.properties'))) return;
   const [java = '', ...flags] = kafkaCommand(folder, options);
-  const args = [...flags, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', propertiesOf(folder, node)];
+  const { formatWith = [] } = options;
+  const args = [...flags, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', propertiesOf(folder, node), ...formatWith];
   await promisify(execFile)(java, args).catch((error: unknown) => {
     const { stdout = '', stderr = '', message } = error as { stdout?: string; stderr?: string; message: string };
     const said = lastWords(`${stdout}${stderr}`) || message;

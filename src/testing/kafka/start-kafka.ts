@@ -1,11 +1,9 @@
 import { KappaError } from '../../kernel/errors.js';
-import { classArchiveFlags } from './class-archive.js';
 import { startDockerBrokers } from './docker-brokers.js';
 import { givenBrokers, namedBrokers } from './given-brokers.js';
-import { startJavaBrokers, type JavaBrokersOptions } from './java-brokers.js';
-import { findJava, findMaven, type Found } from './java-runtime.js';
+import { javaAndKafka } from './java-and-kafka.js';
+import { startJavaBrokers } from './java-brokers.js';
 import { kafkaAvailability } from './kafka-availability.js';
-import { cachedJars, fetchJars } from './kafka-jars.js';
 import { noKafka } from './kafka-errors.js';
 import type { KafkaSource, StartedKafka, StartKafkaOptions } from './started-kafka.js';
 
@@ -47,17 +45,6 @@ export async function startKafka(options: StartKafkaOptions = {}): Promise<Start
 function fitting({ from = ALL, properties, advertise, dataDir }: StartKafkaOptions): readonly KafkaSource[] {
   const own = properties !== undefined || advertise !== undefined || dataDir !== undefined;
   return from.filter((source) => (source !== 'environment' || !own) && (source !== 'docker' || dataDir === undefined));
-}
-
-async function javaAndKafka(): Promise<Pick<JavaBrokersOptions, 'java' | 'jars' | 'flags'>> {
-  const java = programOf(await findJava());
-  const jars = (await cachedJars()) ?? (await fetchJars(programOf(await findMaven())));
-  return { java, jars, flags: await classArchiveFlags({ java, jars }) };
-}
-
-function programOf(found: Found): string {
-  if ('missing' in found) throw noKafka([found.missing]);
-  return found.program;
 }
 
 function checkCount(brokers: number): void {

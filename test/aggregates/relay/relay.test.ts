@@ -83,7 +83,7 @@ describe('the relay', () => {
     expect(log.opened).toHaveLength(counters.partitions);
   });
 
-  it('gathers what is appended while a transaction commits', async () => {
+  it('gathers what is appended while a batch is written', async () => {
     const { log } = await house.relay();
     await add(1, 1);
     await house.relayed();
@@ -94,7 +94,7 @@ describe('the relay', () => {
     await expectEqual();
   });
 
-  it('divides what has gathered into transactions of bounded size', async () => {
+  it('divides what has gathered into batches of bounded size', async () => {
     await add(120, 4);
     const { log } = await house.relay({ writeRecords: 7 });
     await house.relayed();

@@ -5,6 +5,9 @@ import { describeWithOwnKafka } from '../../support/kafka.js';
 import { TcpProxy } from '../../../src/testing/tcp-proxy.js';
 import { RelayOnKafka } from './relay-on-kafka.js';
 
+/** Kafka's number of the request that writes. */
+const PRODUCE = 0;
+
 await describeWithOwnKafka('the relay when its brokers are struck', () => {
   let kafka: StartedKafka;
   let direct: string;
@@ -15,7 +18,7 @@ await describeWithOwnKafka('the relay when its brokers are struck', () => {
       from: ['docker', 'java'],
       advertise: async (address) => {
         direct = address;
-        proxy = await TcpProxy.start(`tcp://${address}`);
+        proxy = await TcpProxy.start(`kafka://${address}`);
         return new URL(proxy.url).host;
       },
     });
@@ -26,7 +29,7 @@ await describeWithOwnKafka('the relay when its brokers are struck', () => {
     await proxy.stop();
   });
 
-  it('repeats and loses nothing when connections are cut in the middle of transactions', { timeout: 60_000 }, async () => {
+  it('repeats and loses nothing when connections are cut in the middle of batches', { timeout: 60_000 }, async () => {
     house = await RelayOnKafka.start(kafka.brokers);
     await house.relay();
     for (let round = 0; round < 15; round += 1) {
@@ -34,6 +37,18 @@ await describeWithOwnKafka('the relay when its brokers are struck', () => {
       await house.write(1 + Math.floor(Math.random() * 10));
       proxy.cutOnce();
       await written;
+    }
+    await house.relayed();
+    expect(await house.problems()).toEqual([]);
+  });
+
+  it('repeats and loses nothing when batches are written and the answers to them are lost, or cut in half', async () => {
+    house = await RelayOnKafka.start(kafka.brokers);
+    await house.relay();
+    for (let round = 0; round < 15; round += 1) {
+      const lost = proxy.loseKafkaAnswerTo([PRODUCE], round % 2 === 0 ? 'cut' : 'halved');
+      await house.write(1 + Math.floor(Math.random() * 30));
+      await lost;
     }
     await house.relayed();
     expect(await house.problems()).toEqual([]);

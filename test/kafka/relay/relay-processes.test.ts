@@ -38,7 +38,7 @@ await describeOnKafka('relay processes', 1, (brokers) => {
     const stopWriting = writing();
     let running = [await start(), await start()];
     for (let round = 0; round < ROUNDS; round += 1) {
-      // Anywhere within what it does: opening, reading its position, in a transaction, between two.
+      // Anywhere within what it does: opening, looking at the end of a topic, in a batch, between two.
       await house.write(1 + Math.floor(Math.random() * 40));
       const [victim, survivor] = round % 2 === 0 ? running : running.toReversed();
       const next = start();

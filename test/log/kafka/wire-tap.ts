@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { SocketFactory } from '../../../src/log/kafka/wire/kafkajs.js';
 
 /** Kafka's numbers of requests. */
 export const PRODUCE = 0;
 export const END_TRANSACTION = 26;
+export const SASL_AUTHENTICATE = 36;
 
 interface Trap {
   readonly requests: ReadonlySet<number>;
@@ -14,6 +16,8 @@ interface Trap {
 export class WireTap {
   /** The requests that were sent, by number. */
   readonly sent: number[] = [];
+  /** How many connections were opened so far. */
+  opened = 0;
   readonly #sockets = new Set<Socket>();
   #cut = false;
   #trap: Trap | null = null;
@@ -23,10 +27,12 @@ export class WireTap {
     return this.#sockets.size;
   }
 
-  readonly factory: SocketFactory = ({ host, port, onConnect }) => {
+  readonly factory: SocketFactory = ({ host, port, ssl, onConnect }) => {
     // Nothing listens on port 1: a cut client is refused.
-    const socket = this.#cut ? connect({ host: '127.0.0.1', port: 1 }, onConnect) : connect({ host, port }, onConnect);
+    const address = this.#cut ? { host: '127.0.0.1', port: 1 } : { host, port };
+    const socket = ssl ? connectTls({ ...address, ...ssl }, onConnect) : connect(address, onConnect);
     socket.setNoDelay(true);
+    this.opened += 1;
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     this.#tap(socket);

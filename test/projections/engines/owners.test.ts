@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHouse, type House } from './house.js';
-import { history } from './happenings.js';
-import { Accounts, accountsV1, kindsV1, Opened, PARTITIONS } from './ledger.js';
+import { history, recordOf } from './happenings.js';
+import { Accounts, accountsV1, kindsV1, Noted, Opened, Paid, PARTITIONS } from './ledger.js';
 import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
@@ -113,5 +113,24 @@ describe('owners of partitions', () => {
     await house.reached(work, position);
     expect(await commits()).toBeLessThan(30);
     expect(runner.failed).toBe(false);
+  });
+
+  it('parses no event that nobody handles: one that is no JSON is in nobody’s way, live or in a rebuild', async () => {
+    const note = recordOf({ account: 'a1', type: Noted, data: {} }, 1);
+    const unreadable = { ...note, value: Buffer.from('no JSON') };
+    const payments = history(40).filter(({ type }) => type === Paid);
+    await house.append(payments);
+    await house.appendRecords([unreadable]);
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    const runner = house.follow(work);
+    await house.appendRecords([unreadable]);
+    await house.reached(work, await house.append(payments));
+    expect(runner.failed).toBe(false);
+    expect(await house.letters(work)).toEqual([]);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
+    const handled = await house.appendRecords([{ ...unreadable, headers: recordOf(payments[0]!, 1).headers }]);
+    await house.reached(work, handled);
+    expect(await house.letters(work)).toHaveLength(1);
   });
 });

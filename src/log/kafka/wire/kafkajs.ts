@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import { KappaError } from '../../../kernel/errors.js';
 
@@ -64,7 +64,12 @@ interface Decoded<Answer> {
 export type ApiRanges = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number } | undefined>>;
 
 export interface RawConnection {
-  readonly socket?: Socket;
+  /** A TLSSocket where there is TLS. */
+  readonly socket?: Socket & Partial<Pick<TLSSocket, 'authorizationError'>>;
+  /** How long a login holds, in milliseconds, as the broker said; 0 for ever. */
+  readonly sessionLifetime: { toString(): string };
+  /** A login that holds for no longer than this, in whole milliseconds, is renewed before the next request. */
+  reauthenticationThreshold: number;
   readonly requestQueue: {
     readonly pending: readonly unknown[];
     throttleCheckTimeoutId: NodeJS.Timeout | null;

@@ -1,13 +1,14 @@
 import { Kafka, logLevel } from 'kafkajs';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { kafka } from 'nest-kappa/kafka';
 import { startKappaTest } from 'nest-kappa/testing';
 import { startKafka } from '../../../src/testing/kafka/start-kafka.js';
 import { account, accounts, Balances, balancesV1, Deposit, OpenAccount, Rates } from '../../kappa/bank.js';
+import { describeWithOwnKafka } from '../../support/kafka.js';
 import { pause } from '../../../src/database/backoff.js';
 
 /** Kafka forgets the offsets of a group within a week of silence, here within a minute: the test takes as long. */
-describe.runIf(process.env['KAPPA_KAFKA_SILENCE'])('a week of silence', () => {
+await describeWithOwnKafka('a week of silence', () => {
   it('costs nothing: relay and projections go on right after it', { timeout: 300_000 }, async () => {
     const brokers = await startKafka({
       from: ['docker', 'java'],
