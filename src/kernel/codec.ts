@@ -30,9 +30,7 @@ const JSON_HEADERS: RecordHeaders = Object.freeze({ 'content-type': 'application
 export const jsonCodec: Codec = {
   encode: (data) => ({ value: Buffer.from(JSON.stringify(data), 'utf8'), headers: JSON_HEADERS }),
   decode: (value) => {
-    const text = (Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString(
-      'utf8',
-    );
+    const text = (Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString();
     try {
       return JSON.parse(text) as unknown;
     } catch (error) {

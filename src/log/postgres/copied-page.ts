@@ -2,8 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
 import type { RecordSource } from '../event-log.js';
-import type { Page } from '../page-source.js';
+import type { Page, PageWish } from '../page-source.js';
 import { eachRow, microsAt, wholeAt } from './copy-rows.js';
+
+/** The default, named: what names it goes through a search for it. */
+const UTF8 = undefined;
 
 /** Where a row's columns begin, of those of a fixed size: each has its length before it. */
 const SLOT = 6;
@@ -23,11 +26,21 @@ export class CopiedPage implements Page, RecordSource {
   readonly #rows: number[] = [];
   #records: readonly LogRecord[] | null = null;
 
+  readonly topic: TopicName;
+  readonly #partition: number;
+  readonly #maxBytes: number;
+  /** Of all records together, as they came. */
+  recordBytes = 0;
+
+  /** Of the wish's records those before which its bytes are not filled. */
   constructor(
-    private readonly topic: TopicName,
-    private readonly partition: number,
+    wish: Pick<PageWish, 'topic' | 'partition' | 'maxBytes'>,
     private readonly buffer: Buffer,
-  ) {}
+  ) {
+    this.topic = wish.topic;
+    this.#partition = wish.partition;
+    this.#maxBytes = wish.maxBytes;
+  }
 
   get onDemand(): RecordSource {
     return this;
@@ -65,8 +78,10 @@ export class CopiedPage implements Page, RecordSource {
     this.#records = records;
   }
 
-  /** Takes in the row that begins here. */
-  add(row: number): void {
+  /** Takes in the row of the next record, which begins here and has so many bytes. */
+  add(row: number, bytes: number): void {
+    if (this.recordBytes >= this.#maxBytes) return;
+    this.recordBytes += bytes;
     const offset = wholeAt(this.buffer, row + OFFSET) as Offset;
     this.#rows.push(row);
     this.scanned = (offset + 1) as Offset;
@@ -76,7 +91,7 @@ export class CopiedPage implements Page, RecordSource {
     const { buffer } = this;
     let at = row + KEY_LENGTH;
     const keyLength = buffer.readInt32BE(at);
-    const key = keyLength < 0 ? null : buffer.toString('utf8', at + 4, at + 4 + keyLength);
+    const key = keyLength < 0 ? null : buffer.toString(UTF8, at + 4, at + 4 + keyLength);
     at += 4 + Math.max(0, keyLength);
     const valueLength = buffer.readInt32BE(at);
     const value = valueLength < 0 ? null : buffer.subarray(at + 4, at + 4 + valueLength);
@@ -84,23 +99,23 @@ export class CopiedPage implements Page, RecordSource {
     const headersLength = buffer.readInt32BE(at);
     return {
       topic: this.topic,
-      partition: this.partition,
+      partition: this.#partition,
       offset: wholeAt(buffer, row + OFFSET) as Offset,
       timestampUs: microsAt(buffer, row + TIME),
       key,
       value,
-      headers: JSON.parse(buffer.toString('utf8', at + 4, at + 4 + headersLength)) as RecordHeaders,
+      headers: JSON.parse(buffer.toString(UTF8, at + 4, at + 4 + headersLength)) as RecordHeaders,
     };
   }
 }
 
 /** Gives each page its rows. The row of a wish that has no time says where the partition begins and, as text, where it ends. */
 export function fillPages(pages: readonly CopiedPage[], messages: Buffer): void {
-  eachRow(messages, (row) => {
+  eachRow(messages, (row, bytes) => {
     const page = pages[messages.readInt32BE(row + SLOT)];
     if (!page) return;
     if (messages.readInt32BE(row + TIME_LENGTH) >= 0) {
-      page.add(row);
+      page.add(row, bytes);
       return;
     }
     page.begin = wholeAt(messages, row + OFFSET) as Offset;

@@ -7,6 +7,18 @@ const HEAD_BYTES = 5;
 
 type Listener = (chunk: Buffer) => void;
 
+const LEAST_BYTES = 16 * 1024;
+
+export interface CopyBounds {
+  /** Room is made for so many bytes, and for more as they come. Default little. */
+  readonly expectBytes?: number;
+  /** Beyond so many the connection is cut off. Default none. */
+  readonly mostBytes?: number;
+}
+
+/** There was more than was let in. */
+export class CopyTooLarge extends Error {}
+
 /**
  * A COPY to the client whose messages stay as they come from the socket: nothing is made of each row. `pg-copy-streams` makes a
  * Buffer of each and copies all twice, which is 0.5 µs of the 3.9 that a rebuild takes an event.
@@ -16,22 +28,26 @@ type Listener = (chunk: Buffer) => void;
 export class CopyOut implements pg.Submittable {
   /** All messages up to the last of the data, one after the other. */
   readonly messages: Promise<Buffer>;
-  readonly #chunks: Buffer[] = [];
   readonly #resolve: (messages: Buffer) => void;
   readonly #reject: (error: Error) => void;
   #socket: Socket | null = null;
   #listener: Listener | null = null;
-  /** Bytes of the message under way that are still to come. */
-  #missing = 0;
-  /** The begin of a message of which not even its head has come. */
-  #head: Buffer | null = null;
+  /** What has come. Copied at once, so that what the socket gave is garbage while it is young. */
+  #buffer: Buffer;
+  #used = 0;
+  /** Where the next message begins, which may be still to come. */
+  #next = 0;
 
-  constructor(private readonly text: string) {
+  constructor(
+    private readonly text: string,
+    private readonly bounds: CopyBounds = {},
+  ) {
     let resolve!: (messages: Buffer) => void;
     let reject!: (error: Error) => void;
     this.messages = new Promise<Buffer>((...settle) => ([resolve, reject] = settle));
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(LEAST_BYTES, bounds.expectBytes ?? 0));
   }
 
   submit(connection: pg.Connection): void {
@@ -43,36 +59,42 @@ export class CopyOut implements pg.Submittable {
     connection.query(this.text);
   }
 
+  /** @throws through `messages` also {@link CopyTooLarge} */
   handleError(error: Error): void {
     this.#giveBack();
     this.#reject(error);
   }
 
   handleReadyForQuery(): void {
-    this.#resolve(Buffer.concat(this.#chunks));
+    const messages = this.#buffer.subarray(0, this.#next);
+    // Who holds a few records must not hold the room for many.
+    this.#resolve(this.#next < this.#buffer.length / 2 ? Buffer.from(messages) : messages);
   }
 
   handleCommandComplete(): void {
     // The server is ready for the next query after it: see there.
   }
 
-  readonly #take = (received: Buffer): void => {
-    const chunk = this.#head ? Buffer.concat([this.#head, received]) : received;
-    this.#head = null;
-    let at = this.#missing;
-    while (at + HEAD_BYTES <= chunk.length) {
-      if (!isOfCopy(chunk[at])) {
-        this.#chunks.push(chunk.subarray(0, at));
-        this.#giveBack()?.(chunk.subarray(at));
+  readonly #take = (chunk: Buffer): void => {
+    this.#makeRoom(this.#used + chunk.length);
+    chunk.copy(this.#buffer, this.#used);
+    this.#used += chunk.length;
+    while (this.#next + HEAD_BYTES <= this.#used) {
+      if (!isOfCopy(this.#buffer[this.#next])) {
+        this.#giveBack()?.(Buffer.from(this.#buffer.subarray(this.#next, this.#used)));
         return;
       }
-      at += 1 + chunk.readInt32BE(at + 1);
+      this.#next += 1 + this.#buffer.readInt32BE(this.#next + 1);
     }
-    const whole = Math.min(at, chunk.length);
-    this.#missing = at - whole;
-    if (whole > 0) this.#chunks.push(chunk.subarray(0, whole));
-    if (whole < chunk.length) this.#head = chunk.subarray(whole);
+    if (this.#used > (this.bounds.mostBytes ?? Infinity)) this.#socket?.destroy(new CopyTooLarge());
   };
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#used);
+    this.#buffer = larger;
+  }
 
   #giveBack(): Listener | null {
     const listener = this.#listener;

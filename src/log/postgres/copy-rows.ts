@@ -1,15 +1,16 @@
 import { isConnectionError, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { CopyOut, eachData } from './copy-out.js';
+import { CopyOut, eachData, type CopyBounds } from './copy-out.js';
 
 /**
  * What a query gives, in COPY's binary format: bytes arrive as bytes, and neither text nor an object is made of each row. To be read
  * by {@link eachRow}.
+ * @throws CopyTooLarge, and what the database throws
  */
-export async function copyRows(database: Database, query: string): Promise<Buffer> {
+export async function copyRows(database: Database, query: string, bounds?: CopyBounds): Promise<Buffer> {
   const connection = await database.connect();
   try {
-    const { messages } = connection.raw.query(new CopyOut(`copy (${query}) to stdout (format binary)`));
+    const { messages } = connection.raw.query(new CopyOut(`copy (${query}) to stdout (format binary)`, bounds));
     const buffer = await messages;
     connection.release();
     return buffer;
@@ -26,15 +27,15 @@ const FILE_HEADER_BYTES = 19;
 const POSTGRES_EPOCH_US = 946_684_800_000_000;
 const TWO_32 = 0x1_0000_0000;
 
-/** Calls with where each row of what {@link copyRows} gave begins: with the number of its columns, two bytes. */
-export function eachRow(messages: Buffer, call: (row: number) => void): void {
+/** Calls with where each row of what {@link copyRows} gave begins, with the number of its columns in two bytes, and how long it is. */
+export function eachRow(messages: Buffer, call: (row: number, bytes: number) => void): void {
   let header = FILE_HEADER_BYTES;
   eachData(messages, (begin, length) => {
     // The file's header stands before the first row, in the same message or in one of its own.
     const row = begin + header;
-    const isEmpty = length === header;
+    const bytes = length - header;
     header = 0;
-    if (!isEmpty && messages.readInt16BE(row) >= 0) call(row);
+    if (bytes > 0 && messages.readInt16BE(row) >= 0) call(row, bytes);
   });
 }
 

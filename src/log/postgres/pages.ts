@@ -1,32 +1,75 @@
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { offset as checkedOffset } from '../../kernel/names.js';
+import { offset as checkedOffset, type TopicName } from '../../kernel/names.js';
 import type { PageWish } from '../page-source.js';
 import { assertPartition } from '../record-groups.js';
 import { CopiedPage, fillPages } from './copied-page.js';
+import { CopyTooLarge, type CopyBounds } from './copy-out.js';
 import { copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
 
-/** One page for each wish, all in one statement and so in one short snapshot. */
-export async function fetchPages(
-  database: Database,
-  topics: TopicCatalog,
-  wishes: readonly PageWish[],
-): Promise<readonly CopiedPage[]> {
-  const resolved = await topics.resolve(wishes.map(({ topic }) => topic));
-  const wants = wishes.map((wish, slot) => {
-    const topic = resolved.get(wish.topic);
-    assertPartition(wish.topic, wish.partition, topic?.partitions ?? 0);
-    return want(slot, topic?.id ?? 0, wish);
-  });
-  try {
-    const messages = await copyRows(database, pagesQuery(wants));
-    const pages = wishes.map(({ topic, partition }) => new CopiedPage(topic, partition, messages));
+/** What comes beyond what is wished for, where records are suddenly far larger than those before them, by which it is asked again. */
+const EXCESS = 4;
+
+/** Reads pages, those that are asked for together in one statement and so in one short snapshot. */
+export class PageReader {
+  /** What the last took: the next of the same reader will be as much. */
+  #lastBytes = 0;
+  /** Of a record of each topic, on the average of the last page. */
+  readonly #recordBytes = new Map<TopicName, number>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly topics: TopicCatalog,
+  ) {}
+
+  /** One page for each wish. @throws RetriableError, KAPPA_UNKNOWN_PARTITION */
+  async read(wishes: readonly PageWish[]): Promise<readonly CopiedPage[]> {
+    const resolved = await this.topics.resolve(wishes.map(({ topic }) => topic));
+    const wants = wishes.map((wish, slot) => {
+      const topic = resolved.get(wish.topic);
+      assertPartition(wish.topic, wish.partition, topic?.partitions ?? 0);
+      return want(slot, topic?.id ?? 0, wish);
+    });
+    try {
+      const pages = (await this.#byNumber(wishes, wants)) ?? (await this.#byBytes(wishes, wants));
+      for (const page of pages) if (page.length > 0) this.#recordBytes.set(page.topic, page.recordBytes / page.length);
+      return pages;
+    } catch (error) {
+      throw asRetriable(error, 'the read');
+    }
+  }
+
+  /** Where as many records as are wished for are likely to stay below the bytes; null where they are not, or did not. */
+  async #byNumber(wishes: readonly PageWish[], wants: readonly string[]): Promise<readonly CopiedPage[] | null> {
+    const most = sumOf(wishes, ({ maxBytes }) => maxBytes);
+    const likely = sumOf(wishes, ({ topic, maxRecords }) => maxRecords * (this.#recordBytes.get(topic) ?? Infinity));
+    if (likely > most) return null;
+    try {
+      return await this.#copy(wishes, pagesQuery(wants, FIRST_RECORDS), { mostBytes: most * EXCESS });
+    } catch (error) {
+      if (error instanceof CopyTooLarge) return null;
+      throw error;
+    }
+  }
+
+  #byBytes(wishes: readonly PageWish[], wants: readonly string[]): Promise<readonly CopiedPage[]> {
+    const unbound = wishes.map((wish) => ({ ...wish, maxBytes: Infinity }));
+    return this.#copy(unbound, pagesQuery(wants, FIRST_BYTES));
+  }
+
+  async #copy(wishes: readonly PageWish[], query: string, bounds: CopyBounds = {}): Promise<readonly CopiedPage[]> {
+    // With some room, or the next is copied once more for its last bytes.
+    const messages = await copyRows(this.database, query, { ...bounds, expectBytes: Math.ceil(this.#lastBytes * 1.125) });
+    this.#lastBytes = messages.length;
+    const pages = wishes.map((wish) => new CopiedPage(wish, messages));
     fillPages(pages, messages);
     return pages;
-  } catch (error) {
-    throw asRetriable(error, 'the read');
   }
+}
+
+function sumOf(wishes: readonly PageWish[], amount: (wish: PageWish) => number): number {
+  return wishes.reduce((sum, wish) => sum + amount(wish), 0);
 }
 
 /** COPY takes no parameters: whole numbers, checked to be such, are the only thing that is written into the statement. */
@@ -36,12 +79,32 @@ function want(slot: number, topicId: number, wish: PageWish): string {
   return `(${slot}, ${topicId}, ${wish.partition}, ${whole(wish.from)}, ${whole(wish.maxRecords)}, ${whole(wish.maxBytes)}, ${to})`;
 }
 
+/** Those of a wish, as many as it wants. */
+const FIRST_RECORDS = `
+    select l."offset", l.recorded_at, l.key, l.value, l.headers
+    from log_records l
+    where l.topic_id = w.topic_id and l.partition = w.partition
+      and l."offset" >= w.start and l."offset" < coalesce(w.stop, 9223372036854775807)
+    order by l."offset"
+    limit w.most`;
+
+/**
+ * Those before which the wished bytes are not filled. Bytes are counted as stored: neither value nor headers are unpacked for it.
+ * Every row passes the window's memory, which is a fifth of what a page of small records costs the server.
+ */
+const FIRST_BYTES = `
+    select * from (
+      select r.*, sum(coalesce(octet_length(r.value), 0) + pg_column_size(r.headers)) over (order by r."offset" rows between unbounded preceding and current row)
+                  - coalesce(octet_length(r.value), 0) - pg_column_size(r.headers) as before
+      from (${FIRST_RECORDS}) r
+      order by r."offset"
+    ) c
+    where c.before < w.bytes`;
+
 /**
  * First a row without a time for each wish: its slot, where the partition begins and, as text, where it ends. Then the records.
- * A record is given while those before it in the page have not filled the wished bytes. Bytes are counted as stored: neither
- * value nor headers are unpacked for it.
  */
-const pagesQuery = (wants: readonly string[]) => `
+const pagesQuery = (wants: readonly string[], records: string) => `
   with want (slot, topic_id, partition, start, most, bytes, stop) as not materialized (
     values ${wants.join(', ')}
   )
@@ -60,17 +123,5 @@ const pagesQuery = (wants: readonly string[]) => `
   union all
   select w.slot, p."offset", p.recorded_at, p.key, p.value, p.headers::text
   from want w
-  cross join lateral (
-    select r.*, sum(coalesce(octet_length(r.value), 0) + pg_column_size(r.headers)) over (order by r."offset" rows between unbounded preceding and current row)
-                - coalesce(octet_length(r.value), 0) - pg_column_size(r.headers) as before
-    from (
-      select l."offset", l.recorded_at, l.key, l.value, l.headers
-      from log_records l
-      where l.topic_id = w.topic_id and l.partition = w.partition
-        and l."offset" >= w.start and l."offset" < coalesce(w.stop, 9223372036854775807)
-      order by l."offset"
-      limit w.most
-    ) r
-    order by r."offset"
-  ) p
-  where p.before < w.bytes`;
+  cross join lateral (${records}
+  ) p`;

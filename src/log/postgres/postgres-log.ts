@@ -32,7 +32,7 @@ import { PostgresGroups } from './postgres-groups.js';
 import { readLogIdentity } from './log-identity.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { CopiedPage } from './copied-page.js';
-import { fetchPages } from './pages.js';
+import { PageReader } from './pages.js';
 import { RecentRecords, type RecentBounds } from './recent-records.js';
 import { RetentionKeeper } from './retention.js';
 import { openSession } from './session.js';
@@ -69,6 +69,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly limits: LogLimits;
   readonly groups: LogGroups;
   readonly #topics: TopicCatalog;
+  readonly #pageReader: PageReader;
   readonly #seats: GroupCoordinator;
   readonly #retention: RetentionKeeper;
   readonly #wake: Wake;
@@ -84,6 +85,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   ) {
     this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
     this.#topics = new TopicCatalog(database);
+    this.#pageReader = new PageReader(database, this.#topics);
     this.groups = new PostgresGroups(database, this.#topics);
     this.#seats = new GroupCoordinator(database, {
       sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
@@ -211,9 +213,9 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   async #fetch(wishes: readonly PageWish[]): Promise<Page[]> {
-    let pages: readonly Page[];
+    let pages: readonly CopiedPage[];
     try {
-      pages = await fetchPages(this.database, this.#topics, wishes);
+      pages = await this.#pageReader.read(wishes);
     } catch (error) {
       this.#recent.clear();
       throw error;

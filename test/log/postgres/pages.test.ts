@@ -150,4 +150,29 @@ describe('a read to given ends', () => {
     times.slice(2).forEach((time, index) => expect(Math.abs(time - (times[index + 1] ?? 0))).toBeLessThanOrEqual(6));
     expect(batches).toHaveLength(40);
   });
+
+  it('keeps to the bytes of a page where records are suddenly larger than those before them', async () => {
+    const topic = topicName(uniqueName('larger'));
+    await client.log.createTopic({ name: topic, partitions: 1, retention: null });
+    const sizes = [...Array<number>(40).fill(10), ...Array<number>(40).fill(2_000), ...Array<number>(20).fill(40_000), 10, 10];
+    await client.log.append(
+      sizes.map((size, index) => ({ ...record(topic, 0, `${index}`), value: Buffer.alloc(size, index) })),
+    );
+    const maxBatchBytes = 8_000;
+    const batches = await read({
+      from: position([topic, 0, 0]),
+      to: position([topic, 0, sizes.length]),
+      maxBatchRecords: 20,
+      maxBatchBytes,
+    });
+    const records = batches.flatMap((batch) => batch.records);
+    expect(records.map(({ offset, value }) => [offset, value?.byteLength, value?.[0] ?? 0])).toEqual(
+      sizes.map((size, index) => [index, size, index]),
+    );
+    for (const batch of batches) {
+      const before = batch.records.slice(0, -1).reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
+      expect(before).toBeLessThan(maxBatchBytes);
+    }
+    expect(batches.slice(0, 2).map((batch) => batch.records.length)).toEqual([20, 20]);
+  });
 });
