@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Offset } from '../kernel/names.js';
+import type { LogRecord } from '../kernel/record.js';
 import type { LogBatch } from './event-log.js';
 
 /**
@@ -14,4 +16,18 @@ export function* piecesOf(batch: LogBatch, records: number): Generator<LogBatch>
     const next = at + records < source.length && last ? ((last.offset + 1) as Offset) : batch.next;
     yield { topic: batch.topic, partition: batch.partition, records: piece, next, end: batch.end };
   }
+}
+
+/** Records that are made between two turns of the event loop: what else the process does goes on. */
+const TURN_RECORDS = 512;
+
+/** The batch with all its records made, in turn with the rest of the process. */
+export async function madeInTurns(batch: LogBatch): Promise<LogBatch> {
+  if (!batch.onDemand) return batch;
+  const records: LogRecord[] = [];
+  for (const piece of piecesOf(batch, TURN_RECORDS)) {
+    if (records.length > 0) await nextTurn();
+    records.push(...piece.records);
+  }
+  return { topic: batch.topic, partition: batch.partition, records, next: batch.next, end: batch.end };
 }

@@ -82,7 +82,7 @@ export async function* readPartitions(source: PageSource, options: ReadOptions):
     // One that stands before the end waits, too, where a transaction is open that its readers wait behind.
     if (isOpen(cursor)) (next >= page.end || !moved ? caughtUp : behind).push(cursor);
     pages += 1;
-    if (pages % PAGES_PER_ROUND === 0) behind.push(...caughtUp.splice(0));
+    if (pages % PAGES_PER_ROUND === 0) behind.push(...takeLast(caughtUp));
     fetchAhead();
     if (moved) yield new PageBatch(cursor.topic, cursor.partition, page, next);
   }
@@ -121,6 +121,12 @@ function cursorsOf(options: ReadOptions): Cursor[] {
 
 function isOpen(cursor: Cursor): boolean {
   return cursor.to === null || cursor.next < cursor.to;
+}
+
+/** Takes out all, to come after those that are behind: asked again and again, they would keep these from their turn. */
+function takeLast(caughtUp: Cursor[]): Cursor[] {
+  for (const cursor of caughtUp) cursor.timeUs = Infinity;
+  return caughtUp.splice(0);
 }
 
 /** Takes out those that are known to have grown. */

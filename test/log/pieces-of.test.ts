@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Offset, TopicName } from '../../src/kernel/names.js';
 import type { LogRecord } from '../../src/kernel/record.js';
 import type { LogBatch } from '../../src/log/event-log.js';
-import { piecesOf } from '../../src/log/pieces-of.js';
+import { madeInTurns, piecesOf } from '../../src/log/pieces-of.js';
 
 const TOPIC = 'things' as TopicName;
 
@@ -52,5 +52,24 @@ describe('pieces of a batch', () => {
     expect(made).toEqual([3, 4]);
     pieces.next();
     expect(made).toEqual([3, 4, 7, 9]);
+  });
+
+  it('are put together again, with turns for others between them', async () => {
+    const whole = batchOf(
+      Array.from({ length: 2_000 }, (_, offset) => offset),
+      2_500,
+    );
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      other = setImmediate(count);
+    };
+    let other = setImmediate(count);
+    const { onDemand: left, ...made } = await madeInTurns(onDemand(whole).batch);
+    clearImmediate(other);
+    expect(left).toBeUndefined();
+    expect(made).toEqual(whole);
+    expect(turns).toBeGreaterThanOrEqual(2);
+    expect(await madeInTurns(whole)).toBe(whole);
   });
 });

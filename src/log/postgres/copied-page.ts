@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Offset, TopicName } from '../../kernel/names.js';
+import type { Offset } from '../../kernel/names.js';
 import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
 import type { RecordSource } from '../event-log.js';
 import type { Page, PageWish } from '../page-source.js';
@@ -26,21 +26,14 @@ export class CopiedPage implements Page, RecordSource {
   readonly #rows: number[] = [];
   #records: readonly LogRecord[] | null = null;
 
-  readonly topic: TopicName;
-  readonly #partition: number;
-  readonly #maxBytes: number;
   /** Of all records together, as they came. */
   recordBytes = 0;
 
   /** Of the wish's records those before which its bytes are not filled. */
   constructor(
-    wish: Pick<PageWish, 'topic' | 'partition' | 'maxBytes'>,
+    private readonly wish: Pick<PageWish, 'topic' | 'partition' | 'maxBytes'>,
     private readonly buffer: Buffer,
-  ) {
-    this.topic = wish.topic;
-    this.#partition = wish.partition;
-    this.#maxBytes = wish.maxBytes;
-  }
+  ) {}
 
   get onDemand(): RecordSource {
     return this;
@@ -80,7 +73,7 @@ export class CopiedPage implements Page, RecordSource {
 
   /** Takes in the row of the next record, which begins here and has so many bytes. */
   add(row: number, bytes: number): void {
-    if (this.recordBytes >= this.#maxBytes) return;
+    if (this.recordBytes >= this.wish.maxBytes) return;
     this.recordBytes += bytes;
     const offset = wholeAt(this.buffer, row + OFFSET) as Offset;
     this.#rows.push(row);
@@ -98,8 +91,8 @@ export class CopiedPage implements Page, RecordSource {
     at += 4 + Math.max(0, valueLength);
     const headersLength = buffer.readInt32BE(at);
     return {
-      topic: this.topic,
-      partition: this.#partition,
+      topic: this.wish.topic,
+      partition: this.wish.partition,
       offset: wholeAt(buffer, row + OFFSET) as Offset,
       timestampUs: microsAt(buffer, row + TIME),
       key,

@@ -1,6 +1,7 @@
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { offset as checkedOffset, type TopicName } from '../../kernel/names.js';
+import { offset as checkedOffset } from '../../kernel/names.js';
+import { partitionKey, type PartitionKey } from '../../kernel/position.js';
 import type { PageWish } from '../page-source.js';
 import { assertPartition } from '../record-groups.js';
 import { CopiedPage, fillPages } from './copied-page.js';
@@ -8,15 +9,20 @@ import { CopyTooLarge, type CopyBounds } from './copy-out.js';
 import { copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
 
-/** What comes beyond what is wished for, where records are suddenly far larger than those before them, by which it is asked again. */
-const EXCESS = 4;
+/** So many times what is wished for may come, where records are suddenly larger than those before them; beyond, it is asked again. */
+const EXCESS = 2;
+/** How much of what records of a partition have had the next are still taken to have, though the last had less. */
+const REMEMBERED = 0.9;
 
-/** Reads pages, those that are asked for together in one statement and so in one short snapshot. */
+/**
+ * Reads pages, those that are asked for together in one statement and so in one short snapshot. Each reader of its own has one: what
+ * it has learned of its pages says nothing of those that others read elsewhere in the same topic.
+ */
 export class PageReader {
   /** What the last took: the next of the same reader will be as much. */
   #lastBytes = 0;
-  /** Of a record of each topic, on the average of the last page. */
-  readonly #recordBytes = new Map<TopicName, number>();
+  /** Of a record of each partition, on the average of a page. */
+  readonly #recordBytes = new Map<PartitionKey, number>();
 
   constructor(
     private readonly database: Database,
@@ -33,7 +39,7 @@ export class PageReader {
     });
     try {
       const pages = (await this.#byNumber(wishes, wants)) ?? (await this.#byBytes(wishes, wants));
-      for (const page of pages) if (page.length > 0) this.#recordBytes.set(page.topic, page.recordBytes / page.length);
+      wishes.forEach((wish, index) => this.#learn(wish, pages[index]));
       return pages;
     } catch (error) {
       throw asRetriable(error, 'the read');
@@ -43,7 +49,7 @@ export class PageReader {
   /** Where as many records as are wished for are likely to stay below the bytes; null where they are not, or did not. */
   async #byNumber(wishes: readonly PageWish[], wants: readonly string[]): Promise<readonly CopiedPage[] | null> {
     const most = sumOf(wishes, ({ maxBytes }) => maxBytes);
-    const likely = sumOf(wishes, ({ topic, maxRecords }) => maxRecords * (this.#recordBytes.get(topic) ?? Infinity));
+    const likely = sumOf(wishes, (wish) => wish.maxRecords * (this.#recordBytes.get(keyOf(wish)) ?? Infinity));
     if (likely > most) return null;
     try {
       return await this.#copy(wishes, pagesQuery(wants, FIRST_RECORDS), { mostBytes: most * EXCESS });
@@ -51,6 +57,12 @@ export class PageReader {
       if (error instanceof CopyTooLarge) return null;
       throw error;
     }
+  }
+
+  #learn(wish: PageWish, page: CopiedPage | undefined): void {
+    if (!page || page.length === 0) return;
+    const former = this.#recordBytes.get(keyOf(wish)) ?? 0;
+    this.#recordBytes.set(keyOf(wish), Math.max(page.recordBytes / page.length, former * REMEMBERED));
   }
 
   #byBytes(wishes: readonly PageWish[], wants: readonly string[]): Promise<readonly CopiedPage[]> {
@@ -66,6 +78,10 @@ export class PageReader {
     fillPages(pages, messages);
     return pages;
   }
+}
+
+function keyOf({ topic, partition }: PageWish): PartitionKey {
+  return partitionKey(topic, partition);
 }
 
 function sumOf(wishes: readonly PageWish[], amount: (wish: PageWish) => number): number {

@@ -69,7 +69,8 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly limits: LogLimits;
   readonly groups: LogGroups;
   readonly #topics: TopicCatalog;
-  readonly #pageReader: PageReader;
+  /** Of members of groups, which read where the log ends. */
+  readonly #memberPages: PageReader;
   readonly #seats: GroupCoordinator;
   readonly #retention: RetentionKeeper;
   readonly #wake: Wake;
@@ -85,7 +86,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   ) {
     this.limits = { maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES };
     this.#topics = new TopicCatalog(database);
-    this.#pageReader = new PageReader(database, this.#topics);
+    this.#memberPages = new PageReader(database, this.#topics);
     this.groups = new PostgresGroups(database, this.#topics);
     this.#seats = new GroupCoordinator(database, {
       sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
@@ -158,8 +159,9 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   read(options: ReadOptions): AsyncIterable<LogBatch> {
+    const reader = new PageReader(this.database, this.#topics);
     const source: PageSource = {
-      pages: (wishes) => this.#pages(wishes),
+      pages: (wishes) => this.#pages(wishes, reader),
       grown: (after, waiting) => this.grown(after, waiting),
       knownEnd: (partition) => this.knownEnd(partition),
     };
@@ -198,24 +200,24 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   /** Members are given records that are made already. */
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
-    const pages = await this.#pages(wishes);
+    const pages = await this.#pages(wishes, this.#memberPages);
     for (const page of pages) if (page instanceof CopiedPage) await page.decode(TURN_RECORDS);
     return pages;
   }
 
-  async #pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
+  async #pages(wishes: readonly PageWish[], reader: PageReader): Promise<readonly Page[]> {
     if (this.#stopping.signal.aborted) throw logStopped();
     const recent = wishes.map((wish) => this.#recent.page(wish));
     const missing = wishes.filter((_, index) => recent[index] === null);
     if (missing.length === 0) return recent.flatMap((page) => page ?? []);
-    const fetched = await this.#fetch(missing);
+    const fetched = await this.#fetch(missing, reader);
     return recent.map((page) => page ?? (fetched.shift() as Page));
   }
 
-  async #fetch(wishes: readonly PageWish[]): Promise<Page[]> {
+  async #fetch(wishes: readonly PageWish[], reader: PageReader): Promise<Page[]> {
     let pages: readonly CopiedPage[];
     try {
-      pages = await this.#pageReader.read(wishes);
+      pages = await reader.read(wishes);
     } catch (error) {
       this.#recent.clear();
       throw error;

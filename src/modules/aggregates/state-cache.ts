@@ -15,42 +15,47 @@ export interface LoadedStream {
  * a refusal or an error, holds only once the entry has been compared with the log.
  */
 export class StateCache {
-  /** Those that were used last, and those that were used last when the former were half of what is kept. */
-  #young = new Map<StreamName, LoadedStream>();
-  #old = new Map<StreamName, LoadedStream>();
-  readonly #half: number;
+  /** Used longest ago first. */
+  readonly #places = new Map<StreamName, Place>();
 
   /** `size` 0 keeps nothing. */
-  constructor(private readonly size: number) {
-    this.#half = Math.ceil(size / 2);
-  }
+  constructor(private readonly size: number) {}
 
   get(stream: StreamName): LoadedStream | null {
-    const young = this.#young.get(stream);
-    if (young) return young;
-    const old = this.#old.get(stream);
-    if (!old) return null;
-    this.#keep(stream, old);
-    return old;
+    const place = this.#places.get(stream);
+    if (!place) return null;
+    this.#renew(stream, place);
+    return place.entry;
   }
 
   /** An older state never takes the place of a newer one: drop that first where it is not to be trusted. */
   set(stream: StreamName, entry: LoadedStream): void {
     if (this.size === 0) return;
-    const known = this.#young.get(stream) ?? this.#old.get(stream);
-    if ((known?.version ?? 0) > entry.version) return;
-    this.#keep(stream, entry);
+    const place = this.#places.get(stream) ?? { entry: null };
+    if ((place.entry?.version ?? 0) > entry.version) return;
+    place.entry = entry;
+    this.#renew(stream, place);
+    if (this.#places.size <= this.size) return;
+    for (const oldest of this.#places.keys()) {
+      this.drop(oldest);
+      break;
+    }
   }
 
   drop(stream: StreamName): void {
-    this.#young.delete(stream);
-    this.#old.delete(stream);
+    const place = this.#places.get(stream);
+    if (!place) return;
+    place.entry = null;
+    this.#places.delete(stream);
   }
 
-  #keep(stream: StreamName, entry: LoadedStream): void {
-    this.#young.set(stream, entry);
-    if (this.#young.size < this.#half) return;
-    this.#old = this.#young;
-    this.#young = new Map();
+  #renew(stream: StreamName, place: Place): void {
+    this.#places.delete(stream);
+    this.#places.set(stream, place);
   }
+}
+
+/** What the map holds instead of the states themselves: its former tables live until the old generation is swept. */
+interface Place {
+  entry: LoadedStream | null;
 }

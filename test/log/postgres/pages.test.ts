@@ -175,4 +175,32 @@ describe('a read to given ends', () => {
     }
     expect(batches.slice(0, 2).map((batch) => batch.records.length)).toEqual([20, 20]);
   });
+
+  it('is not led to ask for too much by what others read elsewhere in the same topic', async () => {
+    const topic = topicName(uniqueName('elsewhere'));
+    await client.log.createTopic({ name: topic, partitions: 1, retention: null });
+    const sizes = [...Array<number>(60).fill(2_000), ...Array<number>(60).fill(10)];
+    await client.log.append(sizes.map((size, index) => ({ ...record(topic, 0, `${index}`), value: Buffer.alloc(size) })));
+    const pids = async (): Promise<unknown[]> =>
+      (
+        await client.database.query(
+          'select pid, backend_start from pg_stat_activity where datname = current_database() order by pid',
+        )
+      ).rows;
+    const seen: number[] = [];
+    let before: unknown[] | null = null;
+    for await (const batch of client.log.read({
+      from: position([topic, 0, 0]),
+      to: position([topic, 0, 60]),
+      maxBatchRecords: 20,
+      maxBatchBytes: 8_000,
+    })) {
+      before ??= await pids();
+      seen.push(...batch.records.map(({ offset }) => offset));
+      await read({ from: position([topic, 0, 100]), to: position([topic, 0, 110]) });
+    }
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, index) => index));
+    // No connection was cut off for a page that was too large.
+    expect(await pids()).toEqual(expect.arrayContaining(before ?? []));
+  });
 });

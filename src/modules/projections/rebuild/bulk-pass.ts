@@ -2,7 +2,7 @@ import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
-import { piecesOf } from '../../../log/pieces-of.js';
+import { madeInTurns, piecesOf } from '../../../log/pieces-of.js';
 import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
 import { BuildLetters } from '../dead-letters/build-letters.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
@@ -65,7 +65,8 @@ export async function bulkPass(
   for await (const batch of readAhead(batches, AHEAD)) {
     if (signal.aborted) break;
     const key = partitionKey(batch.topic, batch.partition);
-    for (const piece of piecesOf(batch, jobs.some(takesWhole) ? Infinity : PIECE_RECORDS)) {
+    for (const piece of jobs.some(takesWhole) ? [await madeInTurns(batch)] : piecesOf(batch, PIECE_RECORDS)) {
+      if (!jobs.some(working)) return;
       const begin = at[key] ?? 0;
       at[key] = piece.next;
       decoded?.begin(piece.records.length);
