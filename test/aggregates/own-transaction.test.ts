@@ -91,7 +91,11 @@ describe.each([
     await own.transaction.query('insert into public.orders values ($1)', [id('rolled-back')]);
     await commands.execute(new Add(id('rollback'), 5), { transaction: own.transaction, idempotencyKey: 'k' });
     await commands.execute(new Name(id('rollback'), id('name')), { transaction: own.transaction });
+    await commands.execute(new Add(id('phantom'), 5), { transaction: own.transaction });
     await own.rollback();
+    // Another process brings the stream to the very version that never came about: only the states differ.
+    await (await side.executor()).execute(new Add(id('phantom'), 1));
+    await expect(commands.execute(new Take(id('phantom'), 3))).rejects.toMatchObject({ code: 'counter.too-low' });
     await expect(commands.execute(new Take(id('rollback'), 1))).rejects.toMatchObject({ code: 'counter.too-low' });
     expect((await commands.execute(new Add(id('rollback'), 2), { idempotencyKey: 'k' })).version).toBe(1);
     await commands.execute(new Name(id('another'), id('name')));
