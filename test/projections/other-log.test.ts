@@ -46,6 +46,26 @@ describe('beside a live build', { timeout: 30_000 }, () => {
     },
   );
 
+  it('of another log a standby one that has stopped for that is gone back to only knowingly', async () => {
+    await liveIsOfFormerLog('log_cluster');
+    const work = await house.newBuild(kindsV1);
+    await house.rebuild({ works: [work] });
+    await swapBuilds(house, [(await house.builds.get(work.build.id))!]);
+    const stopped = {
+      code: 'KAPPA_LOG_CHANGED',
+      message: 'another log',
+      stack: null,
+      at: null,
+      since: new Date().toISOString(),
+    };
+    await house.database.query('update builds set error = $2 where id = $1', [live.id, JSON.stringify(stopped)]);
+    const back = (await house.builds.get(live.id))!;
+    await expect(swapBuilds(house, [back], { action: 'rollback' })).rejects.toMatchObject({ code: 'KAPPA_BUILD_BEHIND' });
+    expect((await house.live('kinds')).id).toBe(work.build.id);
+    const [swapped] = await swapBuilds(house, [back], { action: 'rollback', stale: true });
+    expect(swapped).toMatchObject({ to: { id: live.id } });
+  });
+
   it('a runner that is given positions beyond the end of the log stops and says so, and has lost nothing', async () => {
     const other = await house.another();
     const work = house.work(live, kindsV1);

@@ -55,6 +55,21 @@ export function refuseBehind(flips: readonly Flip[], progress: ReadonlyMap<numbe
   if (behind.length > 0) throw new BuildBehindError(behind);
 }
 
+/** @throws KAPPA_BUILD_BEHIND for a build that has stopped because the log at hand is another: nobody can tell how far it is behind. */
+export function refuseOtherLog(flips: readonly Flip[]): void {
+  for (const { to } of flips) {
+    if (to.error?.code !== 'KAPPA_LOG_CHANGED') continue;
+    throw new KappaError(
+      'KAPPA_BUILD_BEHIND',
+      `${buildLabel(to)} has stopped, for it belongs to another log than the one at hand`,
+      {
+        facts: { build: to.id, stopped: to.error.message },
+        nextStep: 'Build anew from this log; or give --stale to go back to an older state knowingly.',
+      },
+    );
+  }
+}
+
 /**
  * Holds the live builds where they stand until the new ones stand there too: while writers go on, two builds at the tail seldom
  * stand level by themselves on every partition. Returns the builds that are held.

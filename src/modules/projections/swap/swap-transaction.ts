@@ -6,7 +6,7 @@ import type { Position } from '../../../kernel/position.js';
 import { buildLabel, positionOf, type Build } from '../build.js';
 import { BUILD_COLUMNS, buildOf, type BuildRow } from '../build-row.js';
 import { lockProgress } from '../hold-builds.js';
-import { refuseBehind, type Flip } from './behind.js';
+import { refuseBehind, refuseOtherLog, type Flip } from './behind.js';
 import { lettersOf, refuseMoreLetters } from './more-letters.js';
 import { lockView, prepareView, showBuild, type PreparedView } from './public-view.js';
 import type { SwapContext, Swapped, SwapOptions } from './swap-options.js';
@@ -44,6 +44,7 @@ export async function swapInTransaction(
   const { database } = context;
   attempt.asked = attempt.first;
   const flips = await lockPointers(on, database.schema, targets, options);
+  if (options.stale !== true) refuseOtherLog(flips);
   const prepared: { readonly flip: Flip; readonly moved: Moved; readonly shown: PreparedView }[] = [];
   for (const flip of flips) {
     const tables = { from: flip.from?.tableName ?? null, to: flip.to.tableName };
