@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Offset } from '../kernel/names.js';
 import type { LogRecord } from '../kernel/record.js';
-import type { LogBatch } from './event-log.js';
+import type { LogBatch, RecordSource } from './event-log.js';
 
 /**
  * A batch in pieces of so many records, one after the other. Where the log makes records on demand, those of a piece are made when
@@ -21,13 +21,19 @@ export function* piecesOf(batch: LogBatch, records: number): Generator<LogBatch>
 /** Records that are made between two turns of the event loop: what else the process does goes on. */
 const TURN_RECORDS = 512;
 
+/** All records of a source, made in turn with the rest of the process. */
+export async function recordsInTurns(source: RecordSource): Promise<readonly LogRecord[]> {
+  const records: LogRecord[] = [];
+  for (let at = 0; at < source.length; at += TURN_RECORDS) {
+    if (at > 0) await nextTurn();
+    records.push(...source.slice(at, at + TURN_RECORDS));
+  }
+  return records;
+}
+
 /** The batch with all its records made, in turn with the rest of the process. */
 export async function madeInTurns(batch: LogBatch): Promise<LogBatch> {
   if (!batch.onDemand) return batch;
-  const records: LogRecord[] = [];
-  for (const piece of piecesOf(batch, TURN_RECORDS)) {
-    if (records.length > 0) await nextTurn();
-    records.push(...piece.records);
-  }
-  return { topic: batch.topic, partition: batch.partition, records, next: batch.next, end: batch.end };
+  const { topic, partition, next, end } = batch;
+  return { topic, partition, records: await recordsInTurns(batch.onDemand), next, end };
 }

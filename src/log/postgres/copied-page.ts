@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Offset } from '../../kernel/names.js';
 import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
 import type { RecordSource } from '../event-log.js';
 import type { Page, PageWish } from '../page-source.js';
+import { recordsInTurns } from '../pieces-of.js';
 import { eachRow, microsAt, wholeAt } from './copy-rows.js';
 
 /** The default, named: what names it goes through a search for it. */
@@ -61,14 +61,9 @@ export class CopiedPage implements Page, RecordSource {
     return records;
   }
 
-  /** Makes all records at once, but lets the event loop have its turn after each so many. */
-  async decode(between: number): Promise<void> {
-    const records: LogRecord[] = [];
-    for (let at = 0; at < this.#rows.length; at += between) {
-      if (at > 0) await nextTurn();
-      records.push(...this.slice(at, at + between));
-    }
-    this.#records = records;
+  /** Makes all records, in turn with the rest of the process. */
+  async make(): Promise<void> {
+    this.#records = await recordsInTurns(this);
   }
 
   /** Takes in the row of the next record, which begins here and has so many bytes. */

@@ -60,9 +60,6 @@ export interface PostgresLogOptions {
 /** Enough for readers that are some hundred milliseconds behind at tens of thousands of records a second. */
 const RECENT: RecentBounds = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1024 };
 
-/** Records that are made between two turns of the event loop: what else the process does goes on. */
-const TURN_RECORDS = 512;
-
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'postgres';
@@ -201,7 +198,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   /** Members are given records that are made already. */
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     const pages = await this.#pages(wishes, this.#memberPages);
-    for (const page of pages) if (page instanceof CopiedPage) await page.decode(TURN_RECORDS);
+    for (const page of pages) if (page instanceof CopiedPage) await page.make();
     return pages;
   }
 
