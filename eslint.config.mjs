@@ -102,6 +102,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['test/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'Program:has(Property[key.name="concurrent"][value.value=true]) ImportDeclaration[source.value="vitest"] > ImportSpecifier[imported.name="expect"]',
+          message:
+            'The global expect belongs to no test once another concurrent test has ended: take it from the context, `async ({ expect }) => …`.',
+        },
+      ],
+    },
+  },
+  {
     // Processes that tests start: plain JavaScript against the built package.
     files: ['test/**/*.mjs'],
     ...tseslint.configs.disableTypeChecked,

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { LogSession } from '../../../src/log/event-log.js';
 import type { KafkaOptions } from '../../../src/log/kafka/kafka-options.js';
 import { joinRecording, newTopic, record, textOf, uniqueName } from '../../../src/testing/log-conformance/log-under-test.js';
@@ -31,7 +31,7 @@ await describeWithOwnKafka(
       ],
     ];
     describe.for(ways)('by %s', { concurrent: true }, ([, options]) => {
-      it('cuts off nobody who works on: each login is renewed on its connection', async () => {
+      it('cuts off nobody who works on: each login is renewed on its connection', async ({ expect }) => {
         const clients = new KafkaClients([]);
         const { log, wire } = await clients.open(options());
         const topic = await newTopic(log, 1);
