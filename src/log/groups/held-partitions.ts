@@ -4,6 +4,7 @@ import type { JoinOptions, LogBatch, PartitionOffsets, PollOptions } from '../ev
 import { provenNext, type PageSource, type PageWish } from '../page-source.js';
 import { DEFAULT_BATCH_BYTES, DEFAULT_BATCH_RECORDS } from '../read-partitions.js';
 import { notAssigned } from './member-errors.js';
+import { PagesAhead } from './pages-ahead.js';
 
 /** What a member needs of its log to read what it holds. */
 export interface HeldLog extends PageSource {
@@ -30,13 +31,16 @@ interface Held extends Place {
 export class HeldPartitions {
   readonly #held = new Map<PartitionKey, Held>();
   readonly #paused = new Set<PartitionKey>();
+  readonly #ahead: PagesAhead;
   #turn = 0;
 
   constructor(
     private readonly log: HeldLog,
     private readonly topics: readonly MemberTopic[],
     private readonly options: Pick<JoinOptions, 'group' | 'assigned' | 'revoked'>,
-  ) {}
+  ) {
+    this.#ahead = new PagesAhead(log);
+  }
 
   get keys(): readonly PartitionKey[] {
     return [...this.#held.keys()];
@@ -80,12 +84,12 @@ export class HeldPartitions {
     return this.#paused.delete(partitionKey(topic, partition));
   }
 
-  /** One batch for each partition that may have something new, and moves beyond them. */
+  /** One batch for each partition that may have something new, and moves beyond them. While more is there, the next are read. */
   async fetch(options: PollOptions): Promise<readonly LogBatch[]> {
-    const grown = this.#read().filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
+    const grown = this.#grown();
     if (grown.length === 0) return [];
     const wishes = this.#wishes(grown, options);
-    const pages = await this.log.pages(wishes);
+    const pages = await this.#ahead.pages(wishes);
     const batches: LogBatch[] = [];
     wishes.forEach((wish, index) => {
       const page = pages[index];
@@ -101,7 +105,13 @@ export class HeldPartitions {
       const held = this.#held.get(partitionKey(topic, partition));
       if (held) held.next = next;
     }
+    if (batches.some(({ next, end }) => next < end)) this.#ahead.begin(this.#wishes(this.#grown(), options));
     return batches;
+  }
+
+  /** Resolves when nothing more is being read. */
+  settled(): Promise<void> {
+    return this.#ahead.settled();
   }
 
   async #starts(added: readonly Place[]): Promise<Record<PartitionKey, number>> {
@@ -126,6 +136,10 @@ export class HeldPartitions {
         .filter((number) => number < partitions)
         .map((partition) => ({ key: partitionKey(name, partition), topic: name, partition })),
     );
+  }
+
+  #grown(): readonly Held[] {
+    return this.#read().filter(({ key, next }) => (this.log.knownEnd(key) ?? Infinity) > next);
   }
 
   #read(): readonly Held[] {

@@ -103,6 +103,7 @@ export class PollingMember implements GroupMember {
     const seat = this.#seat;
     if (!seat) return;
     await this.#polling?.catch(() => undefined);
+    await this.#held.settled();
     try {
       await this.#drop(this.#numbers, 'leave');
     } finally {
