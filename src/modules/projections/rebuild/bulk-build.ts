@@ -52,6 +52,8 @@ export class BulkBuild {
   /** Events since the event loop had its turn. */
   #sinceTurn = 0;
   #hasKey = false;
+  /** The table had no row when the partitions were claimed. */
+  #beganEmpty = false;
 
   constructor(
     private readonly context: Omit<RunnerContext, 'progress'>,
@@ -93,7 +95,8 @@ export class BulkBuild {
     this.#sorting = this.#letters.sort();
     await this.#settleLetters();
     // While nothing was ever evicted, every key that is not in memory is new. Looked up after the claim: nobody else writes now.
-    this.#rows.complete = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
+    this.#beganEmpty = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
+    this.#rows.complete = this.#beganEmpty;
   }
 
   /** What was asked for dead letters while nobody built, or before a rebuild that had halted goes on. */
@@ -249,6 +252,14 @@ export class BulkBuild {
   async evict(): Promise<void> {
     await this.write();
     this.#rows.evict();
+    this.#bytes = 0;
+  }
+
+  /** Writes, then drops all rows from memory, none of which comes back. */
+  async endPart(): Promise<void> {
+    await this.write();
+    this.#rows.evict();
+    this.#rows.complete = this.#beganEmpty;
     this.#bytes = 0;
   }
 

@@ -12,6 +12,7 @@ import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { passes } from './passes.js';
 import { readAhead } from './read-ahead.js';
+import { readingOrder } from './reading-order.js';
 import type { RebuildJob } from './rebuild-job.js';
 
 export interface PassOptions {
@@ -53,37 +54,49 @@ export async function bulkPass(
   const began = performance.now();
   let written = began;
   let records = 0;
-  const batches = context.log.read({
-    from,
-    to: within(to, from),
-    maxBatchRecords: Math.max(1, Math.min(options.batchRecords, options.maxEventsPerSecond ?? Infinity)),
-    maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
-    signal,
-  });
   const at: Record<PartitionKey, number> = { ...from };
   const decoded = jobs.length > 1 ? new DecodedRecords() : null;
-  for await (const batch of readAhead(batches, AHEAD)) {
-    if (signal.aborted) break;
-    const key = partitionKey(batch.topic, batch.partition);
-    for (const piece of jobs.some(takesWhole) ? [await madeInTurns(batch)] : piecesOf(batch, PIECE_RECORDS)) {
-      if (!jobs.some(working)) return;
-      const begin = at[key] ?? 0;
-      at[key] = piece.next;
-      decoded?.begin(piece.records.length);
-      for (const job of jobs) {
-        // One that must read something before this piece again waits for the next pass.
-        if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
-          await guarded(context, job, to, signal, () => job.bulk.take(piece, decoded, signal));
+  const parts = readingOrder(
+    jobs.filter(working).map(({ work }) => work.plan),
+    from,
+    to,
+    options.memoryBytes,
+  );
+  for (const part of parts) {
+    const batches = context.log.read({
+      from: part,
+      to: within(to, part),
+      maxBatchRecords: Math.max(1, Math.min(options.batchRecords, options.maxEventsPerSecond ?? Infinity)),
+      maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
+      signal,
+    });
+    for await (const batch of readAhead(batches, AHEAD)) {
+      if (signal.aborted) break;
+      const key = partitionKey(batch.topic, batch.partition);
+      for (const piece of jobs.some(takesWhole) ? [await madeInTurns(batch)] : piecesOf(batch, PIECE_RECORDS)) {
+        if (!jobs.some(working)) return;
+        const begin = at[key] ?? 0;
+        at[key] = piece.next;
+        decoded?.begin(piece.records.length);
+        for (const job of jobs) {
+          // One that must read something before this piece again waits for the next pass.
+          if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
+            await guarded(context, job, to, signal, () => job.bulk.take(piece, decoded, signal));
+        }
+        records += piece.records.length;
       }
-      records += piece.records.length;
+      await limitMemory(context, jobs, to, options.memoryBytes, signal);
+      if (performance.now() - written > options.checkpointMs) {
+        for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+        written = performance.now();
+      }
+      await slowDown(records, began, options.maxEventsPerSecond, signal);
+      if (!jobs.some(working)) return;
     }
-    await limitMemory(context, jobs, to, options.memoryBytes, signal);
-    if (performance.now() - written > options.checkpointMs) {
-      for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
-      written = performance.now();
-    }
-    await slowDown(records, began, options.maxEventsPerSecond, signal);
-    if (!jobs.some(working)) return;
+    if (signal.aborted) break;
+    if (parts.length > 1)
+      for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.endPart());
+    written = performance.now();
   }
   if (signal.aborted) await keepWindows(jobs.filter(working));
   else for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
