@@ -26,6 +26,8 @@ export interface PageWish {
   readonly maxRecords: number;
   /** At least one record is given, whatever its size. */
   readonly maxBytes: number;
+  /** Whoever gets the page makes its records as they are taken; else they are made, where it is a member's. */
+  readonly onDemand?: boolean;
 }
 
 export interface Page {

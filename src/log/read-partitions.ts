@@ -1,7 +1,7 @@
 import type { Offset, TopicName } from '../kernel/names.js';
 import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../kernel/position.js';
-import type { LogRecord } from '../kernel/record.js';
-import type { LogBatch, ReadOptions, RecordSource } from './event-log.js';
+import type { LogBatch, ReadOptions } from './event-log.js';
+import { PageBatch } from './page-batch.js';
 import { provenNext, type Page, type PageSource, type PageWish } from './page-source.js';
 
 export const DEFAULT_BATCH_RECORDS = 5_000;
@@ -20,26 +20,6 @@ interface Cursor {
   next: Offset;
   /** When the last record was appended that was read; before the first read, and where the log does not say, at the begin of time. */
   timeUs: number;
-}
-
-/** A page as a batch; its records are made only when they are asked for. */
-class PageBatch implements LogBatch {
-  readonly end: Offset;
-  readonly onDemand?: RecordSource;
-
-  constructor(
-    readonly topic: TopicName,
-    readonly partition: number,
-    private readonly page: Page,
-    readonly next: Offset,
-  ) {
-    this.end = page.end;
-    if (page.onDemand) this.onDemand = page.onDemand;
-  }
-
-  get records(): readonly LogRecord[] {
-    return this.page.records;
-  }
 }
 
 interface Fetched {
@@ -84,7 +64,7 @@ export async function* readPartitions(source: PageSource, options: ReadOptions):
     pages += 1;
     if (pages % PAGES_PER_ROUND === 0) behind.push(...takeLast(caughtUp));
     fetchAhead();
-    if (moved) yield new PageBatch(cursor.topic, cursor.partition, page, next);
+    if (moved) yield new PageBatch(cursor, page, next);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { JoinOptions, LogBatch, PartitionOffsets, PollOptions } from '../event-log.js';
+import { PageBatch } from '../page-batch.js';
 import { provenNext, type PageSource, type PageWish } from '../page-source.js';
 import { DEFAULT_BATCH_BYTES, DEFAULT_BATCH_RECORDS } from '../read-partitions.js';
 import { notAssigned } from './member-errors.js';
@@ -37,7 +38,7 @@ export class HeldPartitions {
   constructor(
     private readonly log: HeldLog,
     private readonly topics: readonly MemberTopic[],
-    private readonly options: Pick<JoinOptions, 'group' | 'assigned' | 'revoked'>,
+    private readonly options: Pick<JoinOptions, 'group' | 'onDemand' | 'assigned' | 'revoked'>,
   ) {
     this.#ahead = new PagesAhead(log);
   }
@@ -98,7 +99,7 @@ export class HeldPartitions {
       if (!page || held?.next !== wish.from || this.#paused.has(held.key)) return;
       const next = provenNext(wish, page);
       if (next === held.next) return;
-      batches.push({ topic: wish.topic, partition: wish.partition, records: page.records, next, end: page.end });
+      batches.push(new PageBatch(wish, page, next));
     });
     // Only when all pages are good: a batch that is not given must be read again.
     for (const { topic, partition, next } of batches) {
@@ -158,6 +159,7 @@ export class HeldPartitions {
       to: null,
       maxRecords: Math.max(1, Math.floor(maxRecords / chosen.length)),
       maxBytes: Math.max(1, Math.floor((options.maxBytes ?? DEFAULT_BATCH_BYTES) / chosen.length)),
+      onDemand: this.options.onDemand ?? false,
     }));
   }
 }

@@ -195,10 +195,10 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return this.#retention.enforce(this.#stopping.signal);
   }
 
-  /** Members are given records that are made already. */
+  /** Members are given records that are made already, unless they take them on demand. */
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     const pages = await this.#pages(wishes, this.#memberPages);
-    for (const page of pages) if (page instanceof CopiedPage) await page.make();
+    for (const [index, page] of pages.entries()) if (page instanceof CopiedPage && !wishes[index]?.onDemand) await page.make();
     return pages;
   }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applySettingAside } from '../../../src/modules/projections/dead-letters/apply-setting-aside.js';
 import { BuildLetters } from '../../../src/modules/projections/dead-letters/build-letters.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
+import { BatchPart } from '../../../src/modules/projections/runner/batch-part.js';
 import { foldBatch, type BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
 import type { Happening } from './happenings.js';
 import { openHouse, type House } from './house.js';
@@ -63,7 +64,7 @@ describe('dead letters', () => {
       if (end === nextOffset) continue;
       let from = nextOffset;
       for await (const { records, next } of house.log.read({ from: { [key]: from }, to: { [key]: end }, maxBatchRecords: 1 })) {
-        const part = { topic, partition, epoch, from, to: next, records };
+        const part = new BatchPart({ topic, partition, epoch, from, to: next }, records);
         const apply = (parts: Parameters<typeof foldBatch>[3]) => foldBatch(house.database, house.builds, work, parts, letters);
         await applySettingAside(apply, letters, [part], new AbortController().signal);
         from = next;

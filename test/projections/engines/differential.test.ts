@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BatchPart } from '../../../src/modules/projections/runner/batch-part.js';
 import { foldBatch, type BuildWork } from '../../../src/modules/projections/runner/fold-batch.js';
 import { openHouse, type House } from './house.js';
 import type { Happening } from './happenings.js';
@@ -39,7 +40,7 @@ describe('the fast paths', () => {
       if (end === nextOffset) continue;
       let from = nextOffset;
       for await (const { records, next } of house.log.read({ from: { [key]: from }, to: { [key]: end }, maxBatchRecords: 1 })) {
-        const part = { topic, partition, epoch, from, to: next, records };
+        const part = new BatchPart({ topic, partition, epoch, from, to: next }, records);
         expect(await foldBatch(house.database, house.builds, work, [part])).toBe('advanced');
         from = next;
       }

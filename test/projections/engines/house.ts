@@ -105,6 +105,9 @@ export interface House extends RebuildContext {
   stop(): Promise<void>;
 }
 
+/** So few that a runner is behind most of the time and keeps rows from batch to batch. */
+const LIVE_BATCH_RECORDS = 16;
+
 const COUNT_COMMITS = `
   create table moved (at bigint);
   create function note_move() returns trigger language plpgsql as $$ begin insert into moved values (pg_current_xact_id()::text::bigint); return null; end $$;
@@ -202,7 +205,7 @@ export async function house(url: string, where: HouseLog = inPostgres): Promise<
     },
     work: (build, definition) => buildWork(database.schema, build, reading(where, definition), jsonCodec),
     follow: (work) => {
-      const runner = new LiveRunner(context, work);
+      const runner = new LiveRunner({ ...context, liveBatchRecords: LIVE_BATCH_RECORDS }, work);
       runners.push(runner);
       runner.start();
       return runner;

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHouse, type House } from './house.js';
 import { history, recordOf } from './happenings.js';
 import { Accounts, accountsV1, kindsV1, Noted, Opened, Paid, PARTITIONS } from './ledger.js';
+import { BatchPart } from '../../../src/modules/projections/runner/batch-part.js';
 import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
@@ -27,7 +28,8 @@ describe('owners of partitions', () => {
       from: { 'accounts/0': 0 },
       to: { 'accounts/0': (await house.log.offsets(accountsV1.from[0]!.name))[0]!.end },
     })) {
-      const part = { topic: 'accounts', partition: 0, epoch: zombie!.epoch, from: 0, to: batch.next, records: batch.records };
+      const move = { topic: 'accounts', partition: 0, epoch: zombie!.epoch, from: 0, to: batch.next };
+      const part = new BatchPart(move, batch.records);
       expect(await foldBatch(house.database, house.builds, work, [part])).toBe('fenced');
       refused += 1;
     }
@@ -48,9 +50,9 @@ describe('owners of partitions', () => {
     const [zombie] = await house.builds.claim(work.build.id, [key]);
     const [owner] = await house.builds.claim(work.build.id, [key]);
     for await (const { records, next: to } of house.log.read({ from: { [key]: 0 }, to: { [key]: 1 } })) {
-      const part = { topic: 'accounts', partition, from: 0, to, records };
-      expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: owner!.epoch }])).toBe('advanced');
-      expect(await foldBatch(house.database, house.builds, work, [{ ...part, epoch: zombie!.epoch }])).toBe('fenced');
+      const part = (epoch: number) => new BatchPart({ topic: 'accounts', partition, epoch, from: 0, to }, records);
+      expect(await foldBatch(house.database, house.builds, work, [part(owner!.epoch)])).toBe('advanced');
+      expect(await foldBatch(house.database, house.builds, work, [part(zombie!.epoch)])).toBe('fenced');
     }
     expect(await house.rows(work)).toHaveLength(1);
   });

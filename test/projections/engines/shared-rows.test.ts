@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Database } from '../../../src/database/database.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import type { PartitionKey } from '../../../src/kernel/position.js';
-import { foldBatch, type BatchPart } from '../../../src/modules/projections/runner/fold-batch.js';
+import { BatchPart } from '../../../src/modules/projections/runner/batch-part.js';
+import { foldBatch } from '../../../src/modules/projections/runner/fold-batch.js';
 import { someoneWaitsForALock } from '../swap-scene.js';
 import { openHouse, type House } from './house.js';
 import { kindsV1, Paid, PARTITIONS } from './ledger.js';
@@ -46,6 +47,6 @@ async function partOf(build: number, partition: number): Promise<BatchPart> {
   const key: PartitionKey = `accounts/${partition}`;
   const [claim] = await house.builds.claim(build, [key]);
   for await (const { records, next: to } of house.log.read({ from: { [key]: 0 }, to: { [key]: 1 } }))
-    return { topic: 'accounts', partition, epoch: claim!.epoch, from: 0, to, records };
+    return new BatchPart({ topic: 'accounts', partition, epoch: claim!.epoch, from: 0, to }, records);
   throw new Error(`nothing stands in ${key}`);
 }

@@ -13,6 +13,7 @@ const lettersOnDrivers = (name: string) => ({
 });
 const outages = (name: string) => ({ file: 'test/projections/engines/outages.test.ts', name });
 const owners = (name: string) => ({ file: 'test/projections/engines/owners.test.ts', name });
+const keptRows = (name: string) => ({ file: 'test/projections/engines/kept-rows.test.ts', name });
 const ADVANCES = store('advances by offset and epoch, all partitions or none');
 
 export const projectionGuards: readonly Guard[] = [
@@ -239,11 +240,37 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/rebuild/bulk-build.ts',
-        find: 'this.#rows.evict();\n    this.#bytes = 0;\n    await this.#letters.load(',
+        find: 'this.#rows.evict();\n    await this.#letters.load(',
         replace: 'await this.#letters.load(',
       },
     ],
     caughtBy: { tests: [outages('in the middle of a COPY %s stops nothing')] },
+  },
+  {
+    guard: 'rows kept between batches dropped with a batch that was not committed',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/kept-rows.ts',
+        find: 'const rows = this.#rows ?? new RowWindow(false);\n    this.#rows = null;\n    return rows;',
+        replace: 'this.#rows ??= new RowWindow(false);\n    return this.#rows;',
+      },
+    ],
+    caughtBy: {
+      tests: [keptRows('are gone with a batch that was fenced, and not read while batches are committed')],
+    },
+  },
+  {
+    guard: 'rows kept between batches dropped with their partition',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/kept-rows.ts',
+        find: 'drop(): void {\n    this.#rows = null;',
+        replace: 'drop(): void {',
+      },
+    ],
+    caughtBy: { tests: [keptRows('are read anew where another owner had their partition meanwhile')] },
   },
   {
     guard: 'answer of the build that the pointer names',

@@ -1,6 +1,6 @@
 import type { AdvanceOutcome } from '../build.js';
 import { applyUpToFailure, type Applied } from '../runner/batch-parts.js';
-import type { BatchPart } from '../runner/fold-batch.js';
+import type { BatchPart } from '../runner/batch-part.js';
 import type { BuildLetters } from './build-letters.js';
 
 /**
@@ -36,6 +36,6 @@ function restOf(parts: readonly BatchPart[], moved: readonly BatchPart[]): reado
       .map(({ to }) => to);
     const from = Math.max(part.from, ...ends);
     if (from >= part.to) return [];
-    return [{ ...part, from, records: part.records.filter(({ offset }) => offset >= from) }];
+    return [part.since(from)];
   });
 }

@@ -5,7 +5,8 @@ import type { LogRecord } from '../../../kernel/record.js';
 import { readRecord } from '../../../log/read-record.js';
 import type { AdvanceOutcome } from '../build.js';
 import { applyUpToFailure } from '../runner/batch-parts.js';
-import { foldGuarded, type BatchPart, type BuildWork } from '../runner/fold-batch.js';
+import { BatchPart } from '../runner/batch-part.js';
+import { foldGuarded, type BuildWork } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { letterReason, type BuildLetters } from './build-letters.js';
 
@@ -63,7 +64,7 @@ class BuildLaneOwner implements LaneOwner {
     const [first] = records;
     const last = records.at(-1);
     if (!first || !last) return { done: (await transact([])) === 'advanced', failure: null };
-    const lane: BatchPart = { topic, partition, epoch, from: first.offset, to: last.offset + 1, records };
+    const lane = new BatchPart({ topic, partition, epoch, from: first.offset, to: last.offset + 1 }, records);
     const { outcome, failure } = await applyUpToFailure(transact, [lane]);
     if (outcome !== 'advanced') return { done: false, failure: null };
     return { done: true, failure: failure && { record: failure.record, reason: letterReason(failure) } };

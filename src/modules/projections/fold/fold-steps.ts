@@ -34,6 +34,12 @@ export class FoldSteps {
     return this.length;
   }
 
+  /** True when the rows of all steps from `from` on are known. */
+  areKnown(from: number): boolean {
+    for (let i = from; i < this.length; i++) if (!this.entries[i]?.known) return false;
+    return true;
+  }
+
   clear(): void {
     this.length = 0;
   }

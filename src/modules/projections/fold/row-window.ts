@@ -1,4 +1,8 @@
 import type { Row, RowKey } from '../projection.js';
+import type { RowCodec } from '../table.js';
+
+/** What an entry costs beside its row: the object, its key, its place in the map. */
+const ENTRY_BYTES = 250;
 
 /** A row while events are folded into it: what it is now, and what the table holds of it. */
 export class RowEntry {
@@ -36,8 +40,14 @@ export class RowWindow {
   /** Entries touched since `beginBatch`. */
   touched: RowEntry[] = [];
   #batch = 0;
+  #bytes = 0;
 
   constructor(public complete: boolean) {}
+
+  /** Rough size in memory, as last measured. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   beginBatch(): void {
     this.#batch += 1;
@@ -82,11 +92,30 @@ export class RowWindow {
     }
   }
 
+  /** Takes in how large the rows have become that were touched. */
+  measure(codec: Pick<RowCodec, 'bytesOf'>): void {
+    for (const entry of this.touched) {
+      const bytes = ENTRY_BYTES + 2 * entry.text.length + (entry.row === null ? 0 : codec.bytesOf(entry.row));
+      this.#bytes += bytes - entry.bytes;
+      entry.bytes = bytes;
+    }
+  }
+
+  /** Drops rows, those that were known first, until no more than so many bytes are left. None may be dirty. */
+  shrink(mostBytes: number): void {
+    for (const [text, { bytes }] of this.entries) {
+      if (this.#bytes <= mostBytes) return;
+      this.entries.delete(text);
+      this.#bytes -= bytes;
+    }
+  }
+
   /** Drops every row. The table is the only one that knows them now. */
   evict(): void {
     this.complete = false;
     this.entries.clear();
     this.touched = [];
     this.unread = [];
+    this.#bytes = 0;
   }
 }

@@ -14,11 +14,10 @@ import { EventFailure } from '../fold/event-failure.js';
 import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
 import type { RunnerContext } from '../runner/runner-context.js';
+import { BatchPart } from '../runner/batch-part.js';
 import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
 import { limited, unlimited, writeRows } from './write-rows.js';
 
-/** What an entry costs beside its row: the object, its key, its place in the map. */
-const ENTRY_BYTES = 250;
 /** Events between two turns of the event loop: requests are answered meanwhile, and the next pages come in. */
 const TURN_EVENTS = 512;
 
@@ -48,7 +47,6 @@ export class BulkBuild {
   readonly #letters: BuildLetters;
   /** What stands aside since the last checkpoint. */
   #sorting: Sorting;
-  #bytes = 0;
   /** Events since the event loop had its turn. */
   #sinceTurn = 0;
   #hasKey = false;
@@ -70,7 +68,7 @@ export class BulkBuild {
 
   /** Rough size of the rows in memory. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#rows.bytes;
   }
 
   /** True where a batch is work for the database, in one transaction or by one query for what was evicted: better done whole. */
@@ -90,7 +88,6 @@ export class BulkBuild {
     this.#checkpoints.clear();
     for (const claim of claims) this.#checkpoints.set(partitionKey(claim.topic, claim.partition), checkpointOf(claim));
     this.#rows.evict();
-    this.#bytes = 0;
     await this.#letters.load([...this.#checkpoints.keys()]);
     this.#sorting = this.#letters.sort();
     await this.#settleLetters();
@@ -181,7 +178,7 @@ export class BulkBuild {
       if (!(error instanceof EventFailure)) throw error;
       failure = error;
     }
-    this.#measure();
+    rows.measure(plan.codec);
     if (!failure) return;
     sorting.unsort(asides, failure.record.offset);
     checkpoint.scanned = failure.record.offset;
@@ -201,7 +198,7 @@ export class BulkBuild {
     const { outcome, moved, failure } = await applySettingAside(
       (parts) => foldBatch(database, builds, this.work, parts, this.#letters),
       this.#letters,
-      [{ topic, partition, epoch, from: committed, to: next, records }],
+      [new BatchPart({ topic, partition, epoch, from: committed, to: next }, records)],
       signal,
     );
     checkpoint.committed = moved.at(-1)?.to ?? committed;
@@ -252,7 +249,6 @@ export class BulkBuild {
   async evict(): Promise<void> {
     await this.write();
     this.#rows.evict();
-    this.#bytes = 0;
   }
 
   /** Writes, then drops all rows from memory, none of which comes back. */
@@ -260,7 +256,6 @@ export class BulkBuild {
     await this.write();
     this.#rows.evict();
     this.#rows.complete = this.#beganEmpty;
-    this.#bytes = 0;
   }
 
   /** The key index stands as soon as a key can return. */
@@ -268,15 +263,6 @@ export class BulkBuild {
     if (this.#hasKey) return;
     await this.work.table.createKey(this.context.database);
     this.#hasKey = true;
-  }
-
-  #measure(): void {
-    const { codec } = this.work.plan;
-    for (const entry of this.#rows.touched) {
-      const bytes = ENTRY_BYTES + 2 * entry.text.length + (entry.row === null ? 0 : codec.bytesOf(entry.row));
-      this.#bytes += bytes - entry.bytes;
-      entry.bytes = bytes;
-    }
   }
 
   #moves(): ProgressMove[] {

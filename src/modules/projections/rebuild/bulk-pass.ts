@@ -8,7 +8,8 @@ import { BuildLetters } from '../dead-letters/build-letters.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
 import { buildError, EventFailure, stoppingError } from '../fold/event-failure.js';
 import { pause } from '../../../database/backoff.js';
-import { foldBatch, type BatchPart } from '../runner/fold-batch.js';
+import { BatchPart } from '../runner/batch-part.js';
+import { foldBatch } from '../runner/fold-batch.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { passes } from './passes.js';
 import { readAhead } from './read-ahead.js';
@@ -223,7 +224,7 @@ async function findFailure(context: RunnerContext, job: RebuildJob, to: Position
 }
 
 function partOf(batch: LogBatch, epoch: number, from: number): BatchPart {
-  return { topic: batch.topic, partition: batch.partition, epoch, from, to: batch.next, records: batch.records };
+  return new BatchPart({ topic: batch.topic, partition: batch.partition, epoch, from, to: batch.next }, batch.records);
 }
 
 /** Where the pass begins: the earliest checkpoint of each partition that somebody still needs. */

@@ -2,7 +2,11 @@ import { isDataError } from '../../../database/database-errors.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { AdvanceOutcome } from '../build.js';
 import { EventFailure } from '../fold/event-failure.js';
-import type { BatchPart } from './fold-batch.js';
+import type { FoldPlan } from '../fold/fold-plan.js';
+import type { BatchPart } from './batch-part.js';
+
+/** Records that are looked at together: most often the first is one that is wanted. */
+const LOOKED_AT = 8;
 
 export interface Applied {
   /** `advanced` when all was applied that stands before the failing record, or all. */
@@ -21,7 +25,7 @@ export async function applyUpToFailure(
   apply: (parts: readonly BatchPart[]) => Promise<AdvanceOutcome>,
   parts: readonly BatchPart[],
 ): Promise<Applied> {
-  if (parts.every((part) => part.to === part.from && part.records.length === 0))
+  if (parts.every((part) => part.to === part.from && part.length === 0))
     return { outcome: 'advanced', moved: [], failure: null };
   try {
     const outcome = await apply(parts);
@@ -34,7 +38,7 @@ export async function applyUpToFailure(
     const count = recordsIn(parts);
     if (!isDataError(error) || count === 0) throw error;
     if (count === 1) {
-      const record = parts.find((part) => part.records.length > 0)?.records[0] as LogRecord;
+      const record = parts.find((part) => part.length > 0)?.records[0] as LogRecord;
       const before = await applyUpToFailure(apply, beforeRecord(parts, record));
       return { ...before, failure: new EventFailure(record, error) };
     }
@@ -46,20 +50,20 @@ export async function applyUpToFailure(
   }
 }
 
-/** The part up to an exclusive offset. */
-export function cutAt(part: BatchPart, end: number): BatchPart {
-  return part.to <= end
-    ? part
-    : { ...part, to: Math.max(part.from, end), records: part.records.filter((record) => record.offset < end) };
+/** Whether a handler may want any of the records. */
+export function wantsAny(parts: readonly BatchPart[], plan: Pick<FoldPlan, 'wants'>): boolean {
+  for (const part of parts)
+    for (const piece of part.pieces(LOOKED_AT)) if (piece.some((record) => plan.wants(record))) return true;
+  return false;
 }
 
 export function recordsIn(parts: readonly BatchPart[]): number {
-  return parts.reduce((sum, part) => sum + part.records.length, 0);
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }
 
 function beforeRecord(parts: readonly BatchPart[], record: LogRecord): BatchPart[] {
   const at = parts.findIndex((part) => part.topic === record.topic && part.partition === record.partition);
-  return parts.slice(0, at + 1).map((part, index) => (index === at ? cutAt(part, record.offset) : part));
+  return parts.slice(0, at + 1).map((part, index) => (index === at ? part.before(record.offset) : part));
 }
 
 /** The first `count` records and the rest, in order; all offsets stay covered. */
@@ -69,13 +73,13 @@ function halves(parts: readonly BatchPart[], count: number): readonly [BatchPart
   let left = count;
   for (const part of parts) {
     if (left <= 0) tail.push(part);
-    else if (part.records.length <= left) head.push(part);
+    else if (part.length <= left) head.push(part);
     else {
       const edge = part.records[left]?.offset ?? part.to;
-      head.push(cutAt(part, edge));
-      tail.push({ ...part, from: edge, records: part.records.slice(left) });
+      head.push(part.before(edge));
+      tail.push(part.since(edge));
     }
-    left -= part.records.length;
+    left -= part.length;
   }
   return [head, tail];
 }

@@ -1,6 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, Database } from '../../../database/database.js';
 import { isConnectionError } from '../../../database/database-errors.js';
-import type { ProgressMove } from '../../../database/partition-progress.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { AdvanceOutcome, Build } from '../build.js';
 import type { Builds } from '../builds.js';
@@ -10,18 +10,20 @@ import { FoldSteps } from '../fold/fold-steps.js';
 import { RowWindow, type RowEntry } from '../fold/row-window.js';
 import type { Row, RowKey } from '../projection.js';
 import type { BuildTable } from '../table.js';
+import type { BatchPart } from './batch-part.js';
+import type { KeptRows } from './kept-rows.js';
 import { lockAllRows, lockRows } from './row-locks.js';
+
+/** Records that are made and folded at a time: see the same of a rebuild. */
+const PIECE_RECORDS = 32;
+/** Records between two turns of the event loop. */
+const TURN_RECORDS = 512;
 
 /** A build with all it takes to project it. */
 export interface BuildWork {
   readonly build: Build;
   readonly plan: FoldPlan;
   readonly table: BuildTable;
-}
-
-/** One partition's share of a batch: its records lie in [from, to), and all in between is proven scanned. */
-export interface BatchPart extends ProgressMove {
-  readonly records: readonly LogRecord[];
 }
 
 /** Carries an outcome out of a transaction that must be rolled back. */
@@ -43,8 +45,12 @@ export async function foldBatch(
   work: BuildWork,
   parts: readonly BatchPart[],
   letters: BuildLetters | null = null,
+  kept: KeptRows | null = null,
 ): Promise<AdvanceOutcome> {
-  const all = parts.flatMap((part) => part.records);
+  if (!work.plan.shared && !letters?.parked.watchful)
+    return foldOwned(database, builds, work, parts, { pieces: piecesOf(parts), all: () => recordsOf(parts) }, kept);
+  kept?.drop();
+  const all = recordsOf(parts);
   const sorting = letters?.sort();
   const taken = letters && sorting ? all.filter((record) => letters.takes(record, sorting)) : all;
   let open = letters?.parked.open ?? 0;
@@ -55,7 +61,7 @@ export async function foldBatch(
           if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
           return advanced;
         })
-      : await foldOwned(database, builds, work, parts, taken);
+      : await foldOwned(database, builds, work, parts, { pieces: [taken], all: () => taken });
   if (outcome === 'advanced' && letters && sorting) letters.committed(sorting, open);
   return outcome;
 }
@@ -70,18 +76,22 @@ async function foldOwned(
   builds: Pick<Builds, 'advance' | 'advanceAndWrite'>,
   work: BuildWork,
   parts: readonly BatchPart[],
-  records: readonly LogRecord[],
+  records: { readonly pieces: Iterable<readonly LogRecord[]>; readonly all: () => readonly LogRecord[] },
+  kept: KeptRows | null = null,
 ): Promise<AdvanceOutcome> {
   const { build, plan, table } = work;
-  const { rows, steps } = gathered(plan, records);
+  const rows = kept?.take() ?? new RowWindow(false);
   try {
+    const steps = await foldKnown(plan, records.pieces, rows);
     if (rows.unread.length > 0) rows.read(await table.readKeys(database, rows.unread.map(keyOf)));
     plan.fold(steps, 0, steps.length);
     const { changed, gone } = takeDirty(rows.touched);
-    return await builds.advanceAndWrite(build.id, parts, table.writes(changed, gone));
+    const outcome = await builds.advanceAndWrite(build.id, parts, table.writes(changed, gone));
+    if (outcome === 'advanced') kept?.keep(rows, plan.codec);
+    return outcome;
   } catch (error) {
     if (isConnectionError(error)) throw error;
-    return foldGuarded(database, work, records, (on) => builds.advance(on, build.id, parts));
+    return foldGuarded(database, work, records.all(), (on) => builds.advance(on, build.id, parts));
   }
 }
 
@@ -111,6 +121,40 @@ export async function foldGuarded(
     if (error instanceof Abandoned) return error.outcome;
     throw error;
   }
+}
+
+/**
+ * Folds each record whose row is known at once: neither record nor event is kept then. Returns the steps that wait for rows to be
+ * read; records of one row keep their order, for once it waits all that follow wait too.
+ * @throws EventFailure
+ */
+async function foldKnown(plan: FoldPlan, pieces: Iterable<readonly LogRecord[]>, rows: RowWindow): Promise<FoldSteps> {
+  const waiting = new FoldSteps();
+  let sinceTurn = 0;
+  rows.beginBatch();
+  for (const piece of pieces) {
+    sinceTurn += piece.length;
+    if (sinceTurn > TURN_RECORDS) {
+      await nextTurn();
+      sinceTurn = piece.length;
+    }
+    for (const record of piece) {
+      const first = waiting.length;
+      plan.gather(record, rows, waiting);
+      if (!waiting.areKnown(first)) continue;
+      plan.fold(waiting, first, waiting.length);
+      waiting.length = first;
+    }
+  }
+  return waiting;
+}
+
+function* piecesOf(parts: readonly BatchPart[]): Generator<readonly LogRecord[]> {
+  for (const part of parts) yield* part.pieces(PIECE_RECORDS);
+}
+
+function recordsOf(parts: readonly BatchPart[]): readonly LogRecord[] {
+  return parts.flatMap((part) => part.records);
 }
 
 /** What a batch will do, and the rows that it will touch. @throws EventFailure */

@@ -9,16 +9,18 @@ import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
 import { BuildLetters } from '../dead-letters/build-letters.js';
 import { buildError, stoppingError, type EventFailure } from '../fold/event-failure.js';
 import { Backoff, pause } from '../../../database/backoff.js';
-import { recordsIn } from './batch-parts.js';
+import type { BatchPart } from './batch-part.js';
+import { recordsIn, wantsAny } from './batch-parts.js';
 import { codeOf, isFinal, isOfAnotherLog, messageOf } from './final-errors.js';
-import { foldBatch, type BatchPart, type BuildWork } from './fold-batch.js';
+import { foldBatch, type BuildWork } from './fold-batch.js';
+import { KeptRows } from './kept-rows.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Refusals } from './refusals.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** Progress of records that nobody handles is committed at most this often, and never later than this. */
 const SKIPPED_MS = 250;
-const MOST_RECORDS = 5_000;
+const BATCH_RECORDS = 5_000;
 const IDLE_WAIT_MS = 1_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
@@ -40,6 +42,7 @@ export class LiveRunner {
   readonly #owned = new OwnedPartitions();
   readonly #backoff = new Backoff();
   readonly #refusals = new Refusals();
+  readonly #kept = new KeptRows();
   readonly #label: string;
   readonly #letters: BuildLetters;
   #lettersAt = 0;
@@ -109,6 +112,7 @@ export class LiveRunner {
     const member = await log.join({
       group: `${await ownGroupPrefix(database)}.build-${build.id}`,
       topics: plan.topics,
+      onDemand: true,
       assigned: (keys) => this.#claim(keys, signal),
       revoked: async (keys) => this.#drop(keys),
     });
@@ -128,7 +132,8 @@ export class LiveRunner {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
       await this.#settleLetters();
-      const batches = await member.poll({ maxRecords: MOST_RECORDS, maxWaitMs: this.#waitMs(), signal });
+      const maxRecords = this.context.liveBatchRecords ?? BATCH_RECORDS;
+      const batches = await member.poll({ maxRecords, maxWaitMs: this.#waitMs(), signal });
       if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
       await this.#take(member, batches, signal);
       if (this.#backoff.attempts > 0 && !this.#claimAnew) {
@@ -149,9 +154,10 @@ export class LiveRunner {
     for (const { topic, partition, offset: at } of again) {
       member.seek(topicName(topic), partition, offset(at));
     }
-    const wanted = parts.some((part) => part.records.some((record) => this.work.plan.wants(record)));
-    if (wanted || this.#skippedDue()) await this.#commit(parts, signal);
+    this.#kept.keeping = batches.some(({ next, end }) => next < end);
+    if (wantsAny(parts, this.work.plan) || this.#skippedDue()) await this.#commit(parts, signal);
     else this.#owned.scannedTo(parts);
+    if (!this.#kept.keeping) this.#kept.drop();
     for (const { topic, partition, offset: at } of again) this.#owned.rewind(topic, partition, at);
     if (again.length > 0 && recordsIn(parts) === 0) await pause(HELD_MS, signal);
   }
@@ -173,18 +179,20 @@ export class LiveRunner {
 
   #fold(parts: readonly BatchPart[]): ReturnType<typeof foldBatch> {
     const { database, builds } = this.context;
-    return foldBatch(database, builds, this.work, parts, this.#letters);
+    return foldBatch(database, builds, this.work, parts, this.#letters, this.#kept);
   }
 
   /** Between two batches: what was asked for dead letters is done by the owner alone. */
   async #settleLetters(): Promise<void> {
     if (this.#letters.parked.open === 0 || Date.now() - this.#lettersAt < LETTERS_MS) return;
+    this.#kept.drop();
     await settleBuildRequests(this.context, this.work, this.#letters, (topic, partition) => this.#owned.at(topic, partition));
     this.#lettersAt = Date.now();
   }
 
   #drop(keys: readonly PartitionKey[]): void {
     this.#owned.drop(keys);
+    this.#kept.drop();
     this.#letters.parked.drop(keys);
   }
 
@@ -204,6 +212,7 @@ export class LiveRunner {
       try {
         const claims = await this.context.builds.claim(this.work.build.id, keys);
         await this.#letters.load(keys);
+        this.#kept.drop();
         this.#owned.take(claims);
         return Object.fromEntries(claims.map((claim) => [partitionKey(claim.topic, claim.partition), claim.nextOffset]));
       } catch (error) {

@@ -1,8 +1,7 @@
-import type { LogBatch } from '../../../log/event-log.js';
+import type { LogBatch, RecordSource } from '../../../log/event-log.js';
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
 import type { Claim } from '../build.js';
-import { cutAt } from './batch-parts.js';
-import type { BatchPart } from './fold-batch.js';
+import { BatchPart } from './batch-part.js';
 
 interface Owned {
   readonly topic: string;
@@ -81,9 +80,8 @@ export class OwnedPartitions {
       const batch = read.get(key);
       const to = Math.max(scanned, batch?.next ?? 0);
       if (to <= next) continue;
-      const records = batch?.records.filter((record) => record.offset >= scanned) ?? [];
-      const whole: BatchPart = { topic, partition, epoch, from: next, to, records };
-      const part = holdAt === null ? whole : cutAt(whole, holdAt);
+      const whole = new BatchPart({ topic, partition, epoch, from: next, to }, batch ? newIn(batch, scanned) : []);
+      const part = holdAt === null ? whole : whole.before(holdAt);
       if (part !== whole && batch) again.push({ topic, partition, offset: Math.max(part.to, next) });
       if (part.to > part.from) parts.push(part);
     }
@@ -112,4 +110,11 @@ export class OwnedPartitions {
     const owned = this.#owned.get(partitionKey(at.topic, at.partition));
     if (owned) change(owned);
   }
+}
+
+/** What was not seen yet of a batch: most often all of it, which is then left to be made. */
+function newIn(batch: LogBatch, scanned: number): RecordSource {
+  const source = batch.onDemand ?? batch.records;
+  const [first] = source.slice(0, 1);
+  return !first || first.offset >= scanned ? source : batch.records.filter(({ offset }) => offset >= scanned);
 }

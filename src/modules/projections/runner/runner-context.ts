@@ -14,4 +14,6 @@ export interface RunnerContext {
   readonly logger: Logger;
   /** What becomes of failing events, where a projection does not say so itself. */
   readonly deadLetters?: DeadLetterOptions;
+  /** Records of one batch of a live runner at most, over all its partitions. Default 5,000. */
+  readonly liveBatchRecords?: number;
 }
