@@ -91,6 +91,17 @@ describe('what could go wrong, by command', () => {
     expect(rows).toEqual([{ by: expect.any(String) as string }]);
   });
 
+  it('counts a live build that has stopped as pending', async () => {
+    await rebuild('--all', '--swap');
+    const error = { code: 'KAPPA_LOG_CHANGED', message: 'KAPPA_LOG_CHANGED: it is another.', stack: null, at: null, since: '' };
+    await app.database.query(`update builds set error = $1 where projection = 'fines'`, [JSON.stringify(error)]);
+    const { code, stdout, stderr } = await run(['projections', 'plan', '--check'], inApp);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('1 change pending.')]);
+    expect(stdout).toContain('fines v1  stopped\n  fines v1 build 1 stopped: KAPPA_LOG_CHANGED: it is another.');
+    expect(stdout).toMatch(/next .*npx nest-kappa projections rebuild fines@1 --swap/);
+    expect((await run(['projections', 'plan'], inApp)).code).toBe(0);
+  });
+
   it('builds nothing from a log whose begin is gone, unless that is meant', async () => {
     await app.database.query(
       `select remove_oldest(t.id, p, 'infinity', 0, 1) from topics t, generate_series(0, 3) p where t.name = 'fines'`,

@@ -191,6 +191,41 @@ describe('operations', () => {
     expect((await operations(accountsV1, v3).plan()).map(({ action }) => action)).toEqual(['none', 'rebuild-needed']);
   });
 
+  it('plan names a live build that has stopped, the code of the stop and what to do', async () => {
+    await house.append(history(100));
+    const both = operations(accountsV1, kindsV1);
+    await finish(both.rebuild({ projections: [], all: true, swap: true }));
+    const stop = (code: string, message: string) =>
+      house.database.query(`update builds set error = $1 where projection = 'accounts'`, [
+        JSON.stringify({ code, message, stack: null, at: null, since: '' }),
+      ]);
+    const rebuild = 'npx nest-kappa projections rebuild accounts@1 --swap';
+    await stop('KAPPA_LOG_CHANGED', 'KAPPA_LOG_CHANGED: accounts v1 build 1 does not belong to this log.');
+    expect(await both.plan()).toMatchObject([
+      {
+        projection: 'accounts',
+        action: 'stopped',
+        changes: ['accounts v1 build 1 stopped: KAPPA_LOG_CHANGED: accounts v1 build 1 does not belong to this log.'],
+        estimate: { events: 100 },
+        next: `Use the log that it was built from, or build from this one: ${rebuild}`,
+      },
+      { projection: 'kinds', action: 'none' },
+    ]);
+    await stop('KAPPA_LOG_TRUNCATED', 'KAPPA_LOG_TRUNCATED: its begin is gone.');
+    expect((await both.plan())[0]?.next).toBe(`Restore the log, or accept the gap: ${rebuild} --from-retained`);
+    await stop('23505', 'duplicate key value');
+    expect((await both.plan())[0]).toMatchObject({
+      changes: ['accounts v1 build 1 stopped: 23505: duplicate key value'],
+      next: `Correct what stopped it and start the application again, or ${rebuild}`,
+    });
+    // What is live of another version is told with that one.
+    const v3: ProjectionDefinition = { ...accountsV1, version: 3 };
+    expect((await operations(accountsV1, v3).plan()).map(({ version, action }) => [version, action])).toEqual([
+      [1, 'stopped'],
+      [3, 'rebuild-needed'],
+    ]);
+  });
+
   it('plan says what a swap would do to those who stand on a column that goes', async () => {
     const wide = operations(accountsV2);
     await finish(wide.rebuild({ projections: ['accounts'], swap: true }));

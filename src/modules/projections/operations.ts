@@ -34,9 +34,19 @@ export interface ProjectionStatus {
 export interface PlanEntry {
   readonly projection: string;
   readonly version: number;
-  /** `live-not-loaded`: readers see a version whose code is not loaded; told with the newest version that is. */
+  /**
+   * `live-not-loaded`: readers see a version whose code is not loaded; told with the newest version that is.
+   * `stopped`: the live build is of this code and goes on no more; `changes` says which one and why.
+   */
   readonly action:
-    'none' | 'first-build' | 'rebuild-needed' | 'code-changed' | 'shape-changed' | 'swap-pending' | 'live-not-loaded';
+    | 'none'
+    | 'first-build'
+    | 'rebuild-needed'
+    | 'code-changed'
+    | 'shape-changed'
+    | 'swap-pending'
+    | 'live-not-loaded'
+    | 'stopped';
   /** What changed, in words. */
   readonly changes: readonly string[];
   /** Events that the build in question has set aside; its newest one of this version. */

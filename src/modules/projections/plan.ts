@@ -40,7 +40,9 @@ async function planOne(context: StatusContext, definition: ProjectionDefinition)
   const all = await builds.list(definition.name);
   const active = await builds.active(definition.name);
   const judged = judge(definition, table, all, active);
-  const verdict = (judged.action === 'none' && notLoaded(context.projections, definition, all, active)) || judged;
+  const verdict =
+    (judged.action === 'none' && (notLoaded(context.projections, definition, all, active) ?? stopped(definition, active))) ||
+    judged;
   const own = all.filter(({ version }) => version === definition.version).at(-1);
   const letters = own ? await new DeadLetterStore(database).countsOf(letterOwner(own.id)) : NO_LETTERS;
   const about = { projection: definition.name, version: definition.version, letters };
@@ -86,6 +88,29 @@ function notLoaded(
     changes: [`v${active.version} is live, and its code is not loaded`],
     next: `${back}; or deploy code with v${active.version}`,
   };
+}
+
+/** What readers see goes on no more, though its code is what it was built with. */
+function stopped({ name, version }: ProjectionDefinition, active: Build | null): Verdict | null {
+  if (!active?.error || active.version !== version) return null;
+  const rebuild = `npx nest-kappa projections rebuild ${name}@${version} --swap`;
+  return {
+    action: 'stopped',
+    changes: [stopText(active)],
+    next:
+      NEXT_AFTER_STOP[active.error.code]?.(rebuild) ?? `Correct what stopped it and start the application again, or ${rebuild}`,
+  };
+}
+
+const NEXT_AFTER_STOP: Readonly<Record<string, (rebuild: string) => string>> = {
+  KAPPA_LOG_CHANGED: (rebuild) => `Use the log that it was built from, or build from this one: ${rebuild}`,
+  KAPPA_LOG_TRUNCATED: (rebuild) => `Restore the log, or accept the gap: ${rebuild} --from-retained`,
+};
+
+/** The message bears the code, but for errors that are not ours. */
+function stopText(build: Build): string {
+  const { code = '', message = '' } = build.error ?? {};
+  return `${buildLabel(build)} stopped: ${message.startsWith(code) ? message : `${code}: ${message}`}`;
 }
 
 /** The newest build of a version that has not ended. */
