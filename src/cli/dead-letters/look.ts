@@ -1,7 +1,7 @@
 import { placeText, type LetterState } from '../../database/dead-letters/dead-letter.js';
 import type { DeadLetterDetails, DeadLetterInfo } from '../../modules/operations/dead-letters/dead-letters.js';
 import type { CommandContext } from '../command-context.js';
-import { count } from '../format.js';
+import { count, plural } from '../format.js';
 import type { Output } from '../output.js';
 import { checkNames } from '../projection-names.js';
 import { printable } from '../shown-event.js';
@@ -74,7 +74,7 @@ function detailsText(letter: DeadLetterDetails, out: Output): string {
     ...(letter.tenant === null ? [] : [['tenant', printable(letter.tenant)] as const]),
     ['state', stateText(letter, out)],
     ['behind', count(letter.followers)],
-    ['tried', `${count(letter.attempts)} times, first ${letter.firstAt}, last ${letter.lastAt}`],
+    ['tried', `${plural(letter.attempts, 'time')}, first ${letter.firstAt}, last ${letter.lastAt}`],
     ...(letter.requestedAt === null
       ? []
       : [['asked', `by ${printable(letter.requestedBy ?? 'unknown')} at ${letter.requestedAt}`] as const]),

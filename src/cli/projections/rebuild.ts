@@ -2,7 +2,7 @@ import { KappaError } from '../../kernel/errors.js';
 import { buildLabel, type Build } from '../../modules/projections/build.js';
 import type { BegunRebuild, RebuildOptions, RebuildProgress } from '../../modules/projections/operations.js';
 import type { CommandContext } from '../command-context.js';
-import { count, duration } from '../format.js';
+import { count, duration, plural } from '../format.js';
 import type { Output } from '../output.js';
 import { checkNames } from '../projection-names.js';
 import { rebuildView } from '../rebuild-view.js';
@@ -120,8 +120,8 @@ function stepText(step: RebuildProgress, seconds: number, out: Output): string {
   const label = `${step.projection} v${step.version} build ${step.number}`;
   if (step.phase === 'failed') return `${out.color.red(`${label} failed`)}: ${step.error ?? 'see status'}`;
   if (step.error !== null) return `${out.color.yellow(`${label} ${step.phase}, not swapped`)}: ${step.error}`;
-  const rows = step.rows === null ? '' : `, ${count(step.rows)} rows`;
+  const rows = step.rows === null ? '' : `, ${plural(step.rows, 'row')}`;
   const aside = step.letters === 0 ? '' : out.color.red(`, ${count(step.letters)} aside`);
-  const done = `${out.color.green(`${label} ${step.phase}`)}: ${count(step.events)} events${rows}${aside} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
+  const done = `${out.color.green(`${label} ${step.phase}`)}: ${plural(step.events, 'event')}${rows}${aside} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`;
   return step.phase === 'swapped' && step.runners === 0 ? `${done}\n${standsStill(step, out)}` : done;
 }

@@ -2,7 +2,7 @@ import { openOf } from '../../database/dead-letters/dead-letter.js';
 import { buildLabel } from '../../modules/projections/build.js';
 import type { SwapResult, VerifyResult } from '../../modules/projections/operations.js';
 import type { CommandContext } from '../command-context.js';
-import { count } from '../format.js';
+import { count, plural } from '../format.js';
 import type { Output } from '../output.js';
 import { lettersText } from './look.js';
 import { checkNames } from '../projection-names.js';
@@ -90,7 +90,10 @@ function swapText(results: readonly SwapResult[], out: Output): string {
 
 function verifyText(result: VerifyResult, out: Output): string {
   const differing = result.added + result.removed + result.changed;
-  const verdict = differing === 0 ? out.color.green('equal') : out.color.yellow(`${count(differing)} rows differ`);
+  const verdict =
+    differing === 0
+      ? out.color.green('equal')
+      : out.color.yellow(`${plural(differing, 'row')} ${differing === 1 ? 'differs' : 'differ'}`);
   return [
     `${buildLabel(result.candidate)} beside ${buildLabel(result.live)}: ${verdict}`,
     out.pairs([
