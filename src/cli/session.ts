@@ -140,7 +140,7 @@ async function connect(options: ResolvedOptions, opening: SessionOpening, stops:
     operations,
     relays,
     deadLetters,
-    policies: new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies),
+    policies: new PolicyStatusReader(database, log, policyProgress, new DeadLetterStore(database), definitions.policies),
     close: () => stops.run(),
   };
 }

@@ -33,14 +33,14 @@ describe('the command on policies', { timeout: 60_000 }, () => {
 
   it('lists each with how far behind it is, and those that are named', async () => {
     expect(await list()).toMatchObject([
-      { name: 'count-payments', declared: false, startAt: 'beginning', behind: 10, refused: 0, error: null },
+      { name: 'count-payments', declared: false, startAt: 'beginning', behind: 10, refused: 0, runners: 0, error: null },
       { name: 'send-receipts', behind: 10 },
     ]);
     expect((await list('send-receipts')).map(({ name }) => name)).toEqual(['send-receipts']);
     const { code, stdout } = await run(['policy', 'status'], { env: app.env });
     expect(code).toBe(0);
     expect(stdout).toMatch(/policy\s.*in code.*state.*behind.*letters.*refused.*topics/);
-    expect(stdout).toMatch(/send-receipts\s.*–.*running.*10.*0.*0.*fines/);
+    expect(stdout).toMatch(/send-receipts\s.*–.*not running.*10.*0.*0.*fines/);
   });
 
   it('says what was probably meant', async () => {

@@ -87,7 +87,14 @@ describe('a policy', () => {
         headers: { ce_tenant: 'acme', ce_correlationid: 'order-7', ce_causationid: events[0]?.id },
       },
     ]);
-    expect(await statusOf(kappa)).toMatchObject({ declared: true, startAt: 'beginning', behind: 0, refused: 0, error: null });
+    expect(await statusOf(kappa)).toMatchObject({
+      declared: true,
+      startAt: 'beginning',
+      runners: 1,
+      behind: 0,
+      refused: 0,
+      error: null,
+    });
   });
 
   it('executes several commands of one event, each once, also of one name', async () => {

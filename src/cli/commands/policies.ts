@@ -47,7 +47,7 @@ export function policyTable(policies: readonly PolicyStatus[], out: Output): str
     policies.map((policy) => [
       policy.name,
       policy.declared ? 'yes' : out.color.dim('–'),
-      policy.error ? out.color.red('halted') : 'running',
+      stateOf(policy, out),
       count(policy.behind),
       count(openOf(policy.letters)),
       count(policy.refused),
@@ -57,6 +57,11 @@ export function policyTable(policies: readonly PolicyStatus[], out: Output): str
   );
   const errors = policies.flatMap(({ name, error }) => (error ? [`${out.color.red(`${name} halted`)}: ${error.message}`] : []));
   return [table, ...errors].join('\n');
+}
+
+function stateOf({ error, runners }: PolicyStatus, out: Output): string {
+  if (error) return out.color.red('halted');
+  return runners === 0 ? out.color.yellow('not running') : 'running';
 }
 
 /** @throws KAPPA_UNKNOWN_POLICY with what was probably meant */

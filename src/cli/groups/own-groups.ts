@@ -1,6 +1,7 @@
 import { partitionKey, type Position } from '../../kernel/position.js';
 import { ownGroupPrefix } from '../../log/postgres/log-identity.js';
 import { buildLabel, positionOf } from '../../modules/projections/build.js';
+import { policyGroup } from '../../modules/policies/policy-group.js';
 import type { Session } from '../session.js';
 
 /** A group of ours whose progress stands in PostgreSQL, in one transaction with what was made of the events. */
@@ -25,7 +26,7 @@ export async function ownGroups({ operations, policies, database }: Session): Pr
       });
   }
   for (const { name, progress } of await policies.status())
-    groups.set(`${prefix}.policy-${name}`, {
+    groups.set(await policyGroup(database, name), {
       label: `policy ${name}`,
       position: Object.fromEntries(
         progress.map(({ topic, partition, nextOffset }) => [partitionKey(topic, partition), nextOffset]),

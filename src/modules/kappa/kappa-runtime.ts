@@ -279,7 +279,7 @@ export class KappaRuntime implements ReaderSource {
       logger: host.logger,
       ...options.policies,
     });
-    const policies = new PolicyStatusReader(log, policyProgress, new DeadLetterStore(database), definitions.policies);
+    const policies = new PolicyStatusReader(database, log, policyProgress, new DeadLetterStore(database), definitions.policies);
     const owners = [new BuildOwners(helped), new PolicyOwners(policyProgress)];
     const deadLetters = new LetterDesk({ database, log, codec: jsonCodec, owners });
     const health = new HealthChecks(

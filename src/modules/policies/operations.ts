@@ -8,6 +8,8 @@ export interface PolicyStatus {
   readonly declared: boolean;
   readonly startAt: 'end' | 'beginning';
   readonly progress: readonly PolicyPartition[];
+  /** Processes that handle its events now; one that was killed counts for some seconds more. */
+  readonly runners: number;
   /** Offsets still to go, an upper bound on records. */
   readonly behind: number;
   /** Commands that were refused and ignored, all together. */

@@ -1,3 +1,4 @@
+import type { Database } from '../../database/database.js';
 import { NO_LETTERS } from '../../database/dead-letters/dead-letter.js';
 import type { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { topicName } from '../../kernel/names.js';
@@ -8,13 +9,15 @@ import type { EventLog } from '../../log/event-log.js';
 import { movesToFit, type AcceptedMove } from './accept-log.js';
 import { PolicyOperations, type AcceptOptions, type PolicyStatus } from './operations.js';
 import type { PolicyPartition, PolicyProgress } from './policy-progress.js';
+import { policyGroup } from './policy-group.js';
 import { policyOwner } from './policy-owner.js';
 import type { PolicyDefinition } from './policy.js';
 
 /** The operations on policies, over their progress and the ends of the log. */
 export class PolicyStatusReader extends PolicyOperations {
   constructor(
-    private readonly log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets'>,
+    private readonly database: Database,
+    private readonly log: Pick<EventLog, 'identity' | 'describeTopic' | 'offsets' | 'groups'>,
     private readonly progress: PolicyProgress,
     private readonly letters: Pick<DeadLetterStore, 'counts'>,
     private readonly policies: readonly PolicyDefinition[],
@@ -26,6 +29,7 @@ export class PolicyStatusReader extends PolicyOperations {
     const known = (await this.progress.list()).filter(({ name }) => names.length === 0 || names.includes(name));
     const lines = await Promise.all(known.map(({ name }) => this.progress.partitions(name)));
     const ends = await this.#endsOf(lines.flat());
+    const runners = await Promise.all(known.map(({ name }) => this.#runnersOf(name)));
     const letters = await this.letters.counts(known.map(({ name }) => policyOwner(name)));
     return known.map(({ name, startAt, error }, at) => {
       const progress = lines[at] ?? [];
@@ -34,6 +38,7 @@ export class PolicyStatusReader extends PolicyOperations {
         declared: this.policies.some((policy) => policy.name === name),
         startAt,
         progress,
+        runners: runners[at] ?? 0,
         behind: behind(progress, ends),
         refused: progress.reduce((sum, line) => sum + line.refused, 0),
         letters: letters.get(policyOwner(name)) ?? NO_LETTERS,
@@ -47,6 +52,10 @@ export class PolicyStatusReader extends PolicyOperations {
     const topics = await movesToFit(name, at, this.log, this.progress);
     if (!dryRun) await this.progress.accept(name, topics, await this.log.identity());
     return topics.flatMap(({ moves }) => moves);
+  }
+
+  async #runnersOf(name: string): Promise<number> {
+    return (await this.log.groups.describe(await policyGroup(this.database, name)))?.members.length ?? 0;
   }
 
   async #assertKnown(name: string): Promise<void> {
