@@ -11,6 +11,8 @@ import { PagesAhead } from './pages-ahead.js';
 export interface HeldLog extends PageSource {
   offsets(topic: TopicName): Promise<readonly PartitionOffsets[]>;
   committed(group: string): Promise<Position>;
+  /** Pages may be asked for while others are being read: the next ones are, while the member works on the last. */
+  readonly readsAhead?: boolean;
 }
 
 export interface MemberTopic {
@@ -66,6 +68,7 @@ export class HeldPartitions {
       this.#held.delete(key);
       this.#paused.delete(key);
     }
+    this.#ahead.drop(dropped);
     if (dropped.length > 0) await this.options.revoked(dropped, reason);
   }
 
@@ -90,6 +93,7 @@ export class HeldPartitions {
     const grown = this.#grown();
     if (grown.length === 0) return [];
     const wishes = this.#wishes(grown, options);
+    this.#turn += 1;
     const pages = await this.#ahead.pages(wishes);
     const batches: LogBatch[] = [];
     wishes.forEach((wish, index) => {
@@ -106,7 +110,8 @@ export class HeldPartitions {
       const held = this.#held.get(partitionKey(topic, partition));
       if (held) held.next = next;
     }
-    if (batches.some(({ next, end }) => next < end)) this.#ahead.begin(this.#wishes(this.#grown(), options));
+    if (this.log.readsAhead && batches.some(({ next, end }) => next < end))
+      this.#ahead.begin(this.#wishes(this.#grown(), options));
     return batches;
   }
 
@@ -150,7 +155,7 @@ export class HeldPartitions {
   /** The bounds of a poll divided among the partitions that have grown; where they are too many, others come first next time. */
   #wishes(grown: readonly Held[], options: PollOptions): PageWish[] {
     const maxRecords = options.maxRecords ?? DEFAULT_BATCH_RECORDS;
-    const from = this.#turn++ % grown.length;
+    const from = this.#turn % grown.length;
     const chosen = [...grown.slice(from), ...grown.slice(0, from)].slice(0, maxRecords);
     return chosen.map(({ topic, partition, next }) => ({
       topic,

@@ -7,8 +7,9 @@ interface Ahead {
 }
 
 /**
- * Pages of one member that are read while it works on those before them, so that neither waits for the other. What is there of a
- * partition is never stale: the log only grows, and where it is read elsewhere meanwhile, the page is dropped.
+ * Pages of one member that are read while it works on those before them, so that neither waits for the other. The log only grows,
+ * so that what was read of a partition stays true; not where the log fails meanwhile, which may come back without its last records,
+ * or where the partition is lost: then what is there is dropped.
  */
 export class PagesAhead {
   readonly #ahead = new Map<PartitionKey, Ahead>();
@@ -21,6 +22,7 @@ export class PagesAhead {
     if (wishes.length === 0) return;
     const before = this.#reading;
     const pages = this.log.pages(wishes);
+    pages.catch(() => this.#ahead.clear());
     this.#reading = pages.then(
       () => before,
       () => before,
@@ -36,8 +38,18 @@ export class PagesAhead {
   async pages(wishes: readonly PageWish[]): Promise<readonly Page[]> {
     const begun = wishes.map((wish) => this.#take(wish));
     const missing = wishes.filter((_, index) => begun[index] === null);
-    const fetched = missing.length > 0 ? [...(await this.log.pages(missing))] : [];
-    return Promise.all(begun.map(async (page) => page ?? (fetched.shift() as Page)));
+    try {
+      const fetched = missing.length > 0 ? [...(await this.log.pages(missing))] : [];
+      return await Promise.all(begun.map(async (page) => page ?? (fetched.shift() as Page)));
+    } catch (error) {
+      this.#ahead.clear();
+      throw error;
+    }
+  }
+
+  /** Of partitions that are read no more. */
+  drop(keys: readonly PartitionKey[]): void {
+    for (const key of keys) this.#ahead.delete(key);
   }
 
   /** Resolves when nothing is being read, whatever came of it. */

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { offset, topicName, type TopicName } from '../../../src/kernel/names.js';
+import type { Position } from '../../../src/kernel/position.js';
 import type { LogBatch, PollOptions } from '../../../src/log/event-log.js';
 import { HeldPartitions } from '../../../src/log/groups/held-partitions.js';
 import { MemoryLog } from '../../../src/log/memory/memory-log.js';
 import type { Page, PageWish } from '../../../src/log/page-source.js';
-import { record, textOf, uniqueName } from '../../../src/testing/log-conformance/log-under-test.js';
+import { position, record, textOf, uniqueName } from '../../../src/testing/log-conformance/log-under-test.js';
 
 const RECORDS = 10;
 const THREE: PollOptions = { maxRecords: 3 };
@@ -24,16 +25,19 @@ class WatchedLog extends MemoryLog {
 let log: WatchedLog;
 let topic: TopicName;
 let held: HeldPartitions;
+/** From where the member wants to read what it is given. */
+let start: Position;
 
 beforeEach(async () => {
   log = new WatchedLog();
   await log.start();
   topic = topicName(uniqueName('held'));
+  start = {};
   await log.createTopic({ name: topic, partitions: 2, retention: null });
   await log.append(Array.from({ length: RECORDS }, (_, index) => record(topic, 0, `${index}`)));
   held = new HeldPartitions(log, [{ name: topic, partitions: 2 }], {
     group: 'g',
-    assigned: async () => ({}),
+    assigned: async () => start,
     revoked: async () => undefined,
   });
   await held.add([0]);
@@ -98,11 +102,34 @@ describe('a member that is behind', () => {
     expect(await fetched()).toEqual(['0', '1', '2']);
   });
 
+  it('asks the log again for what was read ahead of a partition before that was lost: another may have failed over since', async () => {
+    await fetched();
+    await held.drop([0], 'lost');
+    start = position([topic, 0, 3]);
+    await held.add([0]);
+    expect(await fetched()).toEqual(['3', '4', '5']);
+    expect(log.asked.slice(0, 3)).toEqual(['0 from 0', '0 from 3', '0 from 3']);
+  });
+
+  it('asks the log again for what was read ahead when the log has failed since', async () => {
+    await log.append(Array.from({ length: RECORDS }, (_, index) => record(topic, 1, `o${index}`)));
+    await fetched();
+    held.pause(topic, 0);
+    await held.add([1]);
+    log.away = true;
+    await expect(held.fetch(THREE)).rejects.toThrow('away');
+    log.away = false;
+    held.resume(topic, 0);
+    held.pause(topic, 1);
+    expect(await fetched()).toEqual(['3', '4', '5']);
+    expect(log.asked.slice(0, 4)).toEqual(['0 from 0', '0 from 3', '1 from 0', '0 from 3']);
+  });
+
   it('reads the others as well, which were not behind', async () => {
     await held.add([1]);
     await fetched({ maxRecords: 6 });
     await log.append([record(topic, 1, 'other')]);
-    expect(await fetched({ maxRecords: 6 })).toEqual(['3', '4', '5', 'other']);
+    expect((await fetched({ maxRecords: 6 })).sort()).toEqual(['3', '4', '5', 'other']);
   });
 
   it('learns with its next poll that the log was away, and loses nothing', async () => {

@@ -11,17 +11,17 @@ const ROOM_FOR_SOME = 100_000;
 
 describe('a rebuild reads', () => {
   it('all partitions together where each event may have a row in memory', () => {
-    expect(readingOrder([{ shared: false }], FROM, TO, ROOM_FOR_ALL)).toEqual([FROM]);
+    expect(readingOrder([{ rowsByKey: true }], FROM, TO, ROOM_FOR_ALL)).toEqual([FROM]);
   });
 
   it('one partition after the other where they may be too many', () => {
-    expect(readingOrder([{ shared: false }, { shared: false }], FROM, TO, ROOM_FOR_SOME)).toEqual([
+    expect(readingOrder([{ rowsByKey: true }, { rowsByKey: true }], FROM, TO, ROOM_FOR_SOME)).toEqual([
       position([TOPIC, 0, 10]),
       position([TOPIC, 1, 0]),
     ]);
   });
 
   it('all together, too, for rows that several partitions touch: each would come back with every partition', () => {
-    expect(readingOrder([{ shared: false }, { shared: true }], FROM, TO, ROOM_FOR_SOME)).toEqual([FROM]);
+    expect(readingOrder([{ rowsByKey: true }, { rowsByKey: false }], FROM, TO, ROOM_FOR_SOME)).toEqual([FROM]);
   });
 });

@@ -14,6 +14,7 @@ const lettersOnDrivers = (name: string) => ({
 const outages = (name: string) => ({ file: 'test/projections/engines/outages.test.ts', name });
 const owners = (name: string) => ({ file: 'test/projections/engines/owners.test.ts', name });
 const keptRows = (name: string) => ({ file: 'test/projections/engines/kept-rows.test.ts', name });
+const byPartition = (name: string) => ({ file: 'test/projections/engines/rebuild-by-partition.test.ts', name });
 const ADVANCES = store('advances by offset and epoch, all partitions or none');
 
 export const projectionGuards: readonly Guard[] = [
@@ -245,6 +246,34 @@ export const projectionGuards: readonly Guard[] = [
       },
     ],
     caughtBy: { tests: [outages('in the middle of a COPY %s stops nothing')] },
+  },
+  {
+    guard: 'rows of a part that has ended read anew in the next pass',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/fold/row-window.ts',
+        find: 'this.complete = this.#inParts && !isLast;',
+        replace: 'this.complete = this.#inParts;',
+      },
+    ],
+    caughtBy: {
+      tests: [
+        byPartition('finds what its first pass has written in the next, which what was appended meanwhile makes necessary: %s'),
+      ],
+    },
+  },
+  {
+    guard: 'records of another key than their stream’s looked for in all parts',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/fold/fold-plan.ts',
+        find: ') rows.mayBeElsewhere();',
+        replace: ') rows.beginParts.name;',
+      },
+    ],
+    caughtBy: { tests: [byPartition('folds into one row the records of a stream that others have spread over partitions')] },
   },
   {
     guard: 'rows kept between batches dropped with a batch that was not committed',

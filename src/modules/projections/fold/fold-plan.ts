@@ -3,7 +3,7 @@ import { HEADER } from '../../../kernel/envelope.js';
 import { EventDecoder } from '../../../kernel/event-decoder.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { AnyEvent, AnyRecorded } from '../../../kernel/event.js';
-import type { TopicName } from '../../../kernel/names.js';
+import { streamKey, type TopicName } from '../../../kernel/names.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { ProjectionDefinition, ProjectionHandler, RawContext, Row, RowKey } from '../projection.js';
 import type { RowCodec } from '../table.js';
@@ -14,6 +14,9 @@ import type { FoldSteps } from './fold-steps.js';
 import type { RowEntry, RowWindow } from './row-window.js';
 import { StreamKeys } from './stream-keys.js';
 import { WatchedTransaction } from './watched-transaction.js';
+
+/** Types of columns that give a text back as it is. */
+const KEEPS_TEXT = /^(text|character varying|varchar)\b/;
 
 /**
  * A projection compiled for speed: the engines, live and in bulk, and the testing kit all fold through it. In two passes, keys
@@ -30,6 +33,11 @@ export class FoldPlan {
    */
   readonly shared: boolean;
   readonly hasRaw: boolean;
+  /**
+   * A row is touched by records of one key alone, so that all of them stand in one partition: as long as each has its stream's key,
+   * see {@link RowWindow.mayBeElsewhere}. Not where the column brings several ids to one form, as a uuid in capitals.
+   */
+  readonly rowsByKey: boolean;
   readonly #handlers: ReadonlyMap<string, HandledType>;
   readonly #decoder: EventDecoder;
   readonly #streamKeys: StreamKeys | null;
@@ -51,6 +59,7 @@ export class FoldPlan {
       definition.from.length > 1 ||
       handlers.some((handler) => handler.key !== null) ||
       definition.from.some((topic) => topic.decode !== null);
+    this.rowsByKey = !this.shared && codec.table.columns.every(({ isKey, type }) => !isKey || KEEPS_TEXT.test(type));
     const declared = new Map<string, AnyEvent>(
       definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
     );
@@ -163,6 +172,7 @@ export class FoldPlan {
 
   #addStreamStep(record: LogRecord, event: AnyRecorded, handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
     const key = this.#streamKeys?.of(event) ?? {};
+    if (record.key !== event.stream.id && record.key !== streamKey(event.tenant, event.stream.id)) rows.mayBeElsewhere();
     steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
   }
 

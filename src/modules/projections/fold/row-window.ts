@@ -41,6 +41,8 @@ export class RowWindow {
   touched: RowEntry[] = [];
   #batch = 0;
   #bytes = 0;
+  /** Records come partition by partition, and no row is in the table but of parts that have ended. */
+  #inParts = false;
 
   constructor(public complete: boolean) {}
 
@@ -99,6 +101,24 @@ export class RowWindow {
       this.#bytes += bytes - entry.bytes;
       entry.bytes = bytes;
     }
+  }
+
+  /** From here on records come in parts, of which each has its own rows. */
+  beginParts(): void {
+    this.#inParts = this.complete && this.entries.size === 0;
+  }
+
+  /** Drops every row, which the table has by now. The next part has none of them. */
+  endPart(isLast: boolean): void {
+    this.evict();
+    this.complete = this.#inParts && !isLast;
+    this.#inParts &&= !isLast;
+  }
+
+  /** The row that is touched next may have been touched in another part, too: from here on no part has its rows to itself. */
+  mayBeElsewhere(): void {
+    if (this.#inParts) this.complete = false;
+    this.#inParts = false;
   }
 
   /** Drops rows, those that were known first, until no more than so many bytes are left. None may be dirty. */

@@ -50,8 +50,6 @@ export class BulkBuild {
   /** Events since the event loop had its turn. */
   #sinceTurn = 0;
   #hasKey = false;
-  /** The table had no row when the partitions were claimed. */
-  #beganEmpty = false;
 
   constructor(
     private readonly context: Omit<RunnerContext, 'progress'>,
@@ -92,8 +90,7 @@ export class BulkBuild {
     this.#sorting = this.#letters.sort();
     await this.#settleLetters();
     // While nothing was ever evicted, every key that is not in memory is new. Looked up after the claim: nobody else writes now.
-    this.#beganEmpty = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
-    this.#rows.complete = this.#beganEmpty;
+    this.#rows.complete = (await database.query(`select 1 from ${table.qualifiedName} limit 1`)).rows.length === 0;
   }
 
   /** What was asked for dead letters while nobody built, or before a rebuild that had halted goes on. */
@@ -251,11 +248,15 @@ export class BulkBuild {
     this.#rows.evict();
   }
 
-  /** Writes, then drops all rows from memory, none of which comes back. */
-  async endPart(): Promise<void> {
+  /** From here to the last `endPart` records come partition by partition. */
+  beginParts(): void {
+    this.#rows.beginParts();
+  }
+
+  /** Writes, then drops all rows from memory: of this part none comes back, and when it was the last, all may. */
+  async endPart(isLast: boolean): Promise<void> {
     await this.write();
-    this.#rows.evict();
-    this.#rows.complete = this.#beganEmpty;
+    this.#rows.endPart(isLast);
   }
 
   /** The key index stands as soon as a key can return. */

@@ -63,6 +63,7 @@ export async function bulkPass(
     to,
     options.memoryBytes,
   );
+  if (parts.length > 1) for (const job of jobs.filter(working)) job.bulk.beginParts();
   for (const part of parts) {
     const batches = context.log.read({
       from: part,
@@ -96,7 +97,8 @@ export async function bulkPass(
     }
     if (signal.aborted) break;
     if (parts.length > 1)
-      for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.endPart());
+      for (const job of jobs.filter(working))
+        await guarded(context, job, to, signal, () => job.bulk.endPart(part === parts.at(-1)));
     written = performance.now();
   }
   if (signal.aborted) await keepWindows(jobs.filter(working));

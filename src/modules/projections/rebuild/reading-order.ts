@@ -10,13 +10,13 @@ const ROW_BYTES = 300;
  * fit more often than those of all, and when it has ended none of them comes back.
  */
 export function readingOrder(
-  plans: readonly Pick<FoldPlan, 'shared'>[],
+  plans: readonly Pick<FoldPlan, 'rowsByKey'>[],
   from: Position,
   to: Position,
   memoryBytes: number,
 ): readonly Position[] {
   const mostRows = distance(from, within(to, from));
   // Rows that several partitions touch come back, and are the same only where their events come in an order like that of their times.
-  if (mostRows * ROW_BYTES <= memoryBytes || plans.some(({ shared }) => shared)) return [from];
+  if (mostRows * ROW_BYTES <= memoryBytes || !plans.every(({ rowsByKey }) => rowsByKey)) return [from];
   return (Object.entries(from) as [PartitionKey, number][]).map(([key, at]) => ({ [key]: at }));
 }

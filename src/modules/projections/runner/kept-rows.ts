@@ -6,11 +6,11 @@ const MOST_BYTES = 32 * 1024 * 1024;
 
 /**
  * The rows that a live runner has in memory from one batch to the next while it is behind: what it has just written it need not
- * read. True for as long as it owns its partitions and nobody but its batches writes: whoever takes rows for a batch gives them back
- * only when that was committed, and all else drops them.
+ * read. True for as long as it owns all partitions, so that nobody but its batches writes: whoever takes rows for a batch gives
+ * them back only when that was committed, and all else drops them.
  */
 export class KeptRows {
-  /** Set while more is known to come at once. What nobody follows at speed is read when it is needed. */
+  /** Set while it owns all partitions and more is known to come at once. What nobody follows at speed is read when it is needed. */
   keeping = false;
   #rows: RowWindow | null = null;
 

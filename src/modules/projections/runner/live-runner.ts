@@ -46,6 +46,8 @@ export class LiveRunner {
   readonly #label: string;
   readonly #letters: BuildLetters;
   #lettersAt = 0;
+  /** Of all topics. */
+  #partitions = 0;
   #member: GroupMember | null = null;
   #claimAnew = false;
   /** Something was said to be away. */
@@ -108,7 +110,9 @@ export class LiveRunner {
   async #follow(signal: AbortSignal): Promise<void> {
     const { log, database } = this.context;
     const { build, plan } = this.work;
-    await checkIdentity(build, await this.context.builds.progress(build.id), log);
+    const lines = await this.context.builds.progress(build.id);
+    this.#partitions = lines.length;
+    await checkIdentity(build, lines, log);
     const member = await log.join({
       group: `${await ownGroupPrefix(database)}.build-${build.id}`,
       topics: plan.topics,
@@ -154,7 +158,7 @@ export class LiveRunner {
     for (const { topic, partition, offset: at } of again) {
       member.seek(topicName(topic), partition, offset(at));
     }
-    this.#kept.keeping = batches.some(({ next, end }) => next < end);
+    this.#kept.keeping = this.#owned.keys.length === this.#partitions && batches.some(({ next, end }) => next < end);
     if (wantsAny(parts, this.work.plan) || this.#skippedDue()) await this.#commit(parts, signal);
     else this.#owned.scannedTo(parts);
     if (!this.#kept.keeping) this.#kept.drop();

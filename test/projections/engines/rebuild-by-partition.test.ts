@@ -1,0 +1,96 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { partitionOf } from '../../../src/kernel/partitioner.js';
+import type { ReadOptions } from '../../../src/log/event-log.js';
+import { projection } from '../../../src/modules/projections/projection.js';
+import type { Happening } from './happenings.js';
+import { recordOf } from './happenings.js';
+import { openHouse, type House } from './house.js';
+import { accounts, accountsV1, Opened, Paid, PARTITIONS } from './ledger.js';
+
+@Entity({ synchronize: false })
+class ByUuid {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('int') payments!: number;
+}
+const byUuid = projection({ name: 'by-uuid', version: 1, from: [accounts], table: ByUuid }).on(Paid, (row, { stream }) => ({
+  id: stream.id,
+  payments: (row?.payments ?? 0) + 1,
+}));
+
+@Entity({ synchronize: false })
+class ByText {
+  @PrimaryColumn('text') id!: string;
+  @Column('int') payments!: number;
+}
+const byText = projection({ name: 'by-text', version: 1, from: [accounts], table: ByText }).on(Paid, (row, { stream }) => ({
+  id: stream.id,
+  payments: (row?.payments ?? 0) + 1,
+}));
+
+/** Room for far fewer rows than there are events. */
+const MEMORY_MB = 0.2;
+const ACCOUNTS = 200;
+const EVENTS = 2_000;
+/** More than a rebuild leaves to the live runner. */
+const MANY = 21_000;
+
+const pay = (account: string): Happening => ({ account, type: Paid, data: { cents: 1, kind: 'k', to: 'x' } });
+const payments = (count: number): Happening[] => Array.from({ length: count }, (_, n) => pay(`a${n % ACCOUNTS}`));
+
+describe('a rebuild that reads partition by partition', () => {
+  let house: House;
+  beforeEach(async () => {
+    house = await openHouse();
+  });
+  afterEach(() => house.stop());
+
+  it.each([
+    ['by partition', MEMORY_MB],
+    ['by partition in the second only', 2],
+  ])(
+    'finds what its first pass has written in the next, which what was appended meanwhile makes necessary: %s',
+    async (_, memoryMb) => {
+      const opened = Array.from({ length: EVENTS }, (_, n) => ({
+        account: `a${n % ACCOUNTS}`,
+        type: Opened,
+        data: { owner: 'o' },
+      }));
+      await house.append(opened);
+      const work = await house.newBuild(accountsV1);
+      const read = house.log.read.bind(house.log);
+      const reading = vi.spyOn(house.log, 'read').mockImplementationOnce(async function* (options: ReadOptions) {
+        await house.append(payments(MANY));
+        yield* read(options);
+      });
+      await house.rebuild({ works: [work], memoryMb });
+      expect(reading.mock.calls.length).toBeGreaterThan(1);
+      expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+    },
+  );
+
+  it('folds into one row the streams of several partitions whose ids are one in the column', async () => {
+    const ids = Array.from({ length: ACCOUNTS }, (_, n) => `abcdef00-0000-4000-8000-${String(n).padStart(12, '0')}`);
+    const apart = ids.find((id) => partitionOf(id, PARTITIONS) !== partitionOf(id.toUpperCase(), PARTITIONS)) ?? '';
+    await house.append([...Array.from({ length: EVENTS }, (_, n) => pay(ids[n % ACCOUNTS] ?? '')), pay(apart.toUpperCase())]);
+    const work = await house.newBuild(byUuid);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB });
+    const rows = await house.rows(work);
+    expect(rows).toHaveLength(ACCOUNTS);
+    expect(rows.find(({ id }) => id === apart)).toMatchObject({ payments: EVENTS / ACCOUNTS + 1 });
+  });
+
+  it('folds into one row the records of a stream that others have spread over partitions', async () => {
+    const spread = payments(EVENTS).map((happening, n) => ({
+      ...recordOf(happening, n),
+      key: `k${n}`,
+      partition: (n >> 3) % PARTITIONS,
+    }));
+    await house.appendRecords(spread);
+    const work = await house.newBuild(byText);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB });
+    const rows = await house.rows(work);
+    expect(rows).toHaveLength(ACCOUNTS);
+    expect(new Set(rows.map(({ payments }) => payments))).toEqual(new Set([EVENTS / ACCOUNTS]));
+  });
+});
