@@ -160,7 +160,7 @@ export interface PollOptions {
 export interface JoinOptions {
   readonly group: string;
   readonly topics: readonly TopicName[];
-  /** The member takes batches in pieces: their records are left to be made by \`onDemand\`, where the log can. Default: they are made. */
+  /** The member takes batches in pieces: their records are left to be made by `onDemand`, where the log can. Default: they are made. */
   readonly onDemand?: boolean;
   /**
    * Called inside `poll` with partitions this member now owns; awaited before their first record is given.

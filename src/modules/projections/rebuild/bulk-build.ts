@@ -4,6 +4,7 @@ import type { ProgressMove } from '../../../database/partition-progress.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
+import { TURN_RECORDS } from '../../../log/pieces-of.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import { buildLabel, type Claim } from '../build.js';
 import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
@@ -17,9 +18,6 @@ import type { RunnerContext } from '../runner/runner-context.js';
 import { BatchPart } from '../runner/batch-part.js';
 import { foldBatch, keyOf, type BuildWork } from '../runner/fold-batch.js';
 import { limited, unlimited, writeRows } from './write-rows.js';
-
-/** Events between two turns of the event loop: requests are answered meanwhile, and the next pages come in. */
-const TURN_EVENTS = 512;
 
 interface Checkpoint {
   readonly topic: string;
@@ -150,7 +148,7 @@ export class BulkBuild {
     let failure: EventFailure | null = null;
     try {
       for (let at = first; at < records.length; at++) {
-        if (++this.#sinceTurn === TURN_EVENTS) await this.#takeTurn();
+        if (++this.#sinceTurn === TURN_RECORDS) await this.#takeTurn();
         const record = records[at] as LogRecord;
         if (watchful && !letters.takes(record, sorting)) continue;
         plan.gather(record, rows, steps, decoded, at);

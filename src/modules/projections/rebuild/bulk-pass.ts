@@ -2,7 +2,7 @@ import { isDataError } from '../../../database/database-errors.js';
 import { FencedError } from '../../../kernel/errors.js';
 import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
-import { madeInTurns, piecesOf } from '../../../log/pieces-of.js';
+import { madeInTurns, PIECE_RECORDS, piecesOf } from '../../../log/pieces-of.js';
 import { applySettingAside } from '../dead-letters/apply-setting-aside.js';
 import { BuildLetters } from '../dead-letters/build-letters.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
@@ -26,11 +26,6 @@ export interface PassOptions {
   readonly batchRecords: number;
 }
 
-/**
- * Records that are made and folded at a time. So few that they are garbage when the young generation is swept: of pieces of 128
- * and more the engine learns that records live long, keeps them among the old, and a rebuild spends a fifth of its time on that.
- */
-const PIECE_RECORDS = 32;
 /** Batches that are fetched while one is folded. */
 const AHEAD = 2;
 const MOST_BYTES = 8 * 1024 * 1024;

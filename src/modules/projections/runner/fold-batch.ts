@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, Database } from '../../../database/database.js';
 import { isConnectionError } from '../../../database/database-errors.js';
 import type { LogRecord } from '../../../kernel/record.js';
+import { PIECE_RECORDS, TURN_RECORDS } from '../../../log/pieces-of.js';
 import type { AdvanceOutcome, Build } from '../build.js';
 import type { Builds } from '../builds.js';
 import type { BuildLetters } from '../dead-letters/build-letters.js';
@@ -13,11 +14,6 @@ import type { BuildTable } from '../table.js';
 import type { BatchPart } from './batch-part.js';
 import type { KeptRows } from './kept-rows.js';
 import { lockAllRows, lockRows } from './row-locks.js';
-
-/** Records that are made and folded at a time: see the same of a rebuild. */
-const PIECE_RECORDS = 32;
-/** Records between two turns of the event loop. */
-const TURN_RECORDS = 512;
 
 /** A build with all it takes to project it. */
 export interface BuildWork {
