@@ -26,7 +26,7 @@ export async function ownGroups({ operations, policies, database }: Session): Pr
       });
   }
   for (const { name, progress } of await policies.status())
-    groups.set(await policyGroup(database, name), {
+    groups.set(policyGroup(prefix, name), {
       label: `policy ${name}`,
       position: Object.fromEntries(
         progress.map(({ topic, partition, nextOffset }) => [partitionKey(topic, partition), nextOffset]),

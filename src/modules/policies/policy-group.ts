@@ -1,7 +1,4 @@
-import type { Database } from '../../database/database.js';
-import { ownGroupPrefix } from '../../log/postgres/log-identity.js';
-
-/** The consumer group of a policy's processes. */
-export async function policyGroup(database: Database, name: string): Promise<string> {
-  return `${await ownGroupPrefix(database)}.policy-${name}`;
+/** The consumer group of a policy's processes. `prefix`: of the application's own groups, see `ownGroupPrefix`. */
+export function policyGroup(prefix: string, name: string): string {
+  return `${prefix}.policy-${name}`;
 }

@@ -6,6 +6,7 @@ import { KappaError } from '../../kernel/errors.js';
 import { didYouMean } from '../../kernel/did-you-mean.js';
 import { distance, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { EventLog } from '../../log/event-log.js';
+import { ownGroupPrefix } from '../../log/postgres/log-identity.js';
 import { movesToFit, type AcceptedMove } from './accept-log.js';
 import { PolicyOperations, type AcceptOptions, type PolicyStatus } from './operations.js';
 import type { PolicyPartition, PolicyProgress } from './policy-progress.js';
@@ -29,7 +30,8 @@ export class PolicyStatusReader extends PolicyOperations {
     const known = (await this.progress.list()).filter(({ name }) => names.length === 0 || names.includes(name));
     const lines = await Promise.all(known.map(({ name }) => this.progress.partitions(name)));
     const ends = await this.#endsOf(lines.flat());
-    const runners = await Promise.all(known.map(({ name }) => this.#runnersOf(name)));
+    const prefix = await ownGroupPrefix(this.database);
+    const runners = await Promise.all(known.map(({ name }) => this.#membersOf(policyGroup(prefix, name))));
     const letters = await this.letters.counts(known.map(({ name }) => policyOwner(name)));
     return known.map(({ name, startAt, error }, at) => {
       const progress = lines[at] ?? [];
@@ -54,8 +56,8 @@ export class PolicyStatusReader extends PolicyOperations {
     return topics.flatMap(({ moves }) => moves);
   }
 
-  async #runnersOf(name: string): Promise<number> {
-    return (await this.log.groups.describe(await policyGroup(this.database, name)))?.members.length ?? 0;
+  async #membersOf(group: string): Promise<number> {
+    return (await this.log.groups.describe(group))?.members.length ?? 0;
   }
 
   async #assertKnown(name: string): Promise<void> {

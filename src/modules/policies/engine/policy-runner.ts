@@ -8,6 +8,7 @@ import type { Logger } from '../../../kernel/logger.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { EventLog, GroupMember, LogBatch } from '../../../log/event-log.js';
+import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import { policyGroup } from '../policy-group.js';
 import type { PolicyError, PolicyProgress } from '../policy-progress.js';
 import { checkPolicyLog } from './check-policy-log.js';
@@ -119,7 +120,7 @@ export class PolicyRunner {
     const { log, database, plan, progress } = this.context;
     await checkPolicyLog(plan, progress, log);
     const member = await log.join({
-      group: await policyGroup(database, this.name),
+      group: policyGroup(await ownGroupPrefix(database), this.name),
       topics: plan.topics,
       assigned: (keys) => this.#claim(keys, signal),
       revoked: async (keys) => this.#drop(keys),
