@@ -9,9 +9,10 @@ const CREATE = `
 ${CREATE_ROWS};
 create table if not exists bench.events (xid xid8 primary key default pg_current_xact_id(), value text not null)`;
 const INSERT = 'insert into bench.events (value) values ($1)';
+/** In the order of numbers: `order by xid` alone would be that of their texts, in which 100000 comes before 99999. */
 const POLL = `
-select xid::text, value from bench.events where xid > $1::xid8 and xid < pg_snapshot_xmin(pg_current_snapshot())
-order by xid limit 5000`;
+select e.xid::text, e.value from bench.events e where e.xid > $1::xid8 and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+order by e.xid limit 5000`;
 const EMPTY_POLL_MS = 1;
 
 /** What one writes by hand without Kafka: a plain insert, a poll every millisecond, a multi-row upsert with its checkpoint. */
