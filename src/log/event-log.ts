@@ -152,6 +152,12 @@ export interface PollOptions {
   readonly maxRecords?: number;
   /** Default 8 MiB. */
   readonly maxBytes?: number;
+  /**
+   * Partitions that are so far behind that one of them fills the poll are read one after another, each until it has drawn level: a
+   * batch has many records of few keys then, and nobody is level later for it. Where the log cannot, or by default, each is read a
+   * little.
+   */
+  readonly deep?: boolean;
   /** How long to wait when nothing is there. Default 1,000. */
   readonly maxWaitMs?: number;
   readonly signal?: AbortSignal;

@@ -11,8 +11,11 @@ import { PagesAhead } from './pages-ahead.js';
 export interface HeldLog extends PageSource {
   offsets(topic: TopicName): Promise<readonly PartitionOffsets[]>;
   committed(group: string): Promise<Position>;
-  /** Pages may be asked for while others are being read: the next ones are, while the member works on the last. */
-  readonly readsAhead?: boolean;
+  /**
+   * Any range may be asked for at any time, also while others are being read: the next pages are read while the member works on
+   * the last, and a poll may take all from one partition.
+   */
+  readonly readsRanges?: boolean;
 }
 
 export interface MemberTopic {
@@ -30,12 +33,17 @@ interface Held extends Place {
   next: Offset;
 }
 
+/** Polls that take all from one partition before another has its turn. */
+const DEEP_POLLS = 32;
+
 /** The partitions that a member owns, and from where each is read next. Who owns what is decided elsewhere. */
 export class HeldPartitions {
   readonly #held = new Map<PartitionKey, Held>();
   readonly #paused = new Set<PartitionKey>();
   readonly #ahead: PagesAhead;
   #turn = 0;
+  /** Which partition deep polls read, and before which turn. */
+  #deep: { readonly key: PartitionKey | null; readonly until: number } = { key: null, until: 0 };
 
   constructor(
     private readonly log: HeldLog,
@@ -110,7 +118,7 @@ export class HeldPartitions {
       const held = this.#held.get(partitionKey(topic, partition));
       if (held) held.next = next;
     }
-    if (this.log.readsAhead && batches.some(({ next, end }) => next < end))
+    if (this.log.readsRanges && batches.some(({ next, end }) => next < end))
       this.#ahead.begin(this.#wishes(this.#grown(), options));
     return batches;
   }
@@ -152,11 +160,10 @@ export class HeldPartitions {
     return [...this.#held.values()].filter(({ key }) => !this.#paused.has(key));
   }
 
-  /** The bounds of a poll divided among the partitions that have grown; where they are too many, others come first next time. */
+  /** The bounds of a poll divided among those that it reads; where they are too many, others come first next time. */
   #wishes(grown: readonly Held[], options: PollOptions): PageWish[] {
     const maxRecords = options.maxRecords ?? DEFAULT_BATCH_RECORDS;
-    const from = this.#turn % grown.length;
-    const chosen = [...grown.slice(from), ...grown.slice(0, from)].slice(0, maxRecords);
+    const chosen = this.#chosen(grown, options, maxRecords);
     return chosen.map(({ topic, partition, next }) => ({
       topic,
       partition,
@@ -166,5 +173,27 @@ export class HeldPartitions {
       maxBytes: Math.max(1, Math.floor((options.maxBytes ?? DEFAULT_BATCH_BYTES) / chosen.length)),
       onDemand: this.options.onDemand ?? false,
     }));
+  }
+
+  /** Of those that alone would fill a deep poll one only; all others. */
+  #chosen(grown: readonly Held[], options: PollOptions, maxRecords: number): readonly Held[] {
+    const far =
+      options.deep && this.log.readsRanges
+        ? grown.filter(({ key, next }) => (this.log.knownEnd(key) ?? 0) - next >= maxRecords)
+        : [];
+    const one = this.#inTurn(far);
+    const some = one ? grown.filter((held) => held === one || !far.includes(held)) : grown;
+    const from = this.#turn % some.length;
+    return [...some.slice(from), ...some.slice(0, from)].slice(0, maxRecords);
+  }
+
+  /** The same until it has drawn level, or has had its share where it never does. */
+  #inTurn(far: readonly Held[]): Held | undefined {
+    const held = far.find(({ key }) => key === this.#deep.key);
+    if (held && this.#turn < this.#deep.until) return held;
+    const after = held ? far.indexOf(held) + 1 : 0;
+    const next = far[after % far.length];
+    if (next) this.#deep = { key: next.key, until: this.#turn + DEEP_POLLS };
+    return next;
   }
 }

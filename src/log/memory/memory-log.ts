@@ -40,7 +40,7 @@ export interface MemoryLogOptions {
 /** The log in memory, for tests of applications: everything the others promise, gone with the process. */
 export class MemoryLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'memory';
-  readonly readsAhead = true;
+  readonly readsRanges = true;
   readonly limits: LogLimits;
   readonly groups: LogGroups;
   readonly #cluster: MemoryCluster;

@@ -63,7 +63,7 @@ const RECENT: RecentBounds = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1
 /** The log in PostgreSQL. Its schema is brought about by `logMigrations`. The database is the caller's to start and stop. */
 export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   readonly driver = 'postgres';
-  readonly readsAhead = true;
+  readonly readsRanges = true;
   readonly limits: LogLimits;
   readonly groups: LogGroups;
   readonly #topics: TopicCatalog;

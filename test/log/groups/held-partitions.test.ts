@@ -158,3 +158,45 @@ describe('a member that is behind', () => {
     expect(await settled).toBe('settled');
   });
 });
+
+describe('a member that polls deep', () => {
+  const DEEP: PollOptions = { maxRecords: 4, deep: true };
+
+  beforeEach(async () => {
+    await log.append(Array.from({ length: RECORDS }, (_, index) => record(topic, 1, `o${index}`)));
+    await held.add([1]);
+  });
+
+  it('reads one partition until it has drawn level, then the other', async () => {
+    expect(await fetched(DEEP)).toEqual(['0', '1', '2', '3']);
+    expect(await fetched(DEEP)).toEqual(['4', '5', '6', '7']);
+    expect((await fetched(DEEP)).sort()).toEqual(['8', '9', 'o0', 'o1']);
+    expect(await fetched(DEEP)).toEqual(['o2', 'o3', 'o4', 'o5']);
+    expect(await fetched(DEEP)).toEqual(['o6', 'o7', 'o8', 'o9']);
+    expect(await fetched(DEEP)).toEqual([]);
+  });
+
+  it('reads what is not far behind along with it', async () => {
+    held.seek(topic, 0, offset(9));
+    expect((await fetched(DEEP)).sort()).toEqual(['9', 'o0', 'o1']);
+    await log.append([record(topic, 0, 'late')]);
+    const next = [...(await fetched(DEEP)), ...(await fetched(DEEP))];
+    expect(next).toContain('late');
+    expect(next).toContain('o2');
+  });
+
+  it('leaves one that never draws level after some polls, for the other', async () => {
+    const seen: string[] = [];
+    for (let poll = 0; poll < 40; poll += 1) {
+      await log.append(Array.from({ length: 4 }, () => record(topic, 0, 'more')));
+      seen.push(...(await fetched(DEEP)));
+    }
+    expect(seen).toContain('o0');
+    expect(seen.indexOf('o0')).toBeGreaterThan(100);
+  });
+
+  it('reads each a little where the log gives no ranges', async () => {
+    Object.assign(log, { readsRanges: false });
+    expect((await fetched(DEEP)).sort()).toEqual(['0', '1', 'o0', 'o1']);
+  });
+});

@@ -3,7 +3,7 @@ import type { LogRecord } from '../../../kernel/record.js';
 import type { RecordSource } from '../../../log/event-log.js';
 
 /** One partition's share of a batch: its records lie in [from, to), and all in between is proven scanned. */
-export class BatchPart implements ProgressMove {
+export class BatchPart implements ProgressMove, RecordSource {
   readonly topic: string;
   readonly partition: number;
   readonly epoch: number;
@@ -33,10 +33,9 @@ export class BatchPart implements ProgressMove {
     return this.#made;
   }
 
-  /** So many at a time, each time made when they are taken: they are garbage soon where nobody keeps them. */
-  *pieces(most: number): Generator<readonly LogRecord[]> {
-    const source = this.#made ?? this.source;
-    for (let at = 0; at < source.length; at += most) yield source.slice(at, at + most);
+  /** Made each time that they are asked for, where all were not made already: they are garbage soon where nobody keeps them. */
+  slice(from: number, to: number): readonly LogRecord[] {
+    return (this.#made ?? this.source).slice(from, to);
   }
 
   /** Up to an exclusive offset. */

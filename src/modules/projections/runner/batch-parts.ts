@@ -53,7 +53,8 @@ export async function applyUpToFailure(
 /** Whether a handler may want any of the records. */
 export function wantsAny(parts: readonly BatchPart[], plan: Pick<FoldPlan, 'wants'>): boolean {
   for (const part of parts)
-    for (const piece of part.pieces(LOOKED_AT)) if (piece.some((record) => plan.wants(record))) return true;
+    for (let at = 0; at < part.length; at += LOOKED_AT)
+      if (part.slice(at, at + LOOKED_AT).some((record) => plan.wants(record))) return true;
   return false;
 }
 

@@ -1,8 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, Database } from '../../../database/database.js';
 import { isConnectionError } from '../../../database/database-errors.js';
 import type { LogRecord } from '../../../kernel/record.js';
-import { PIECE_RECORDS, TURN_RECORDS } from '../../../log/pieces-of.js';
+import type { RecordSource } from '../../../log/event-log.js';
 import type { AdvanceOutcome, Build } from '../build.js';
 import type { Builds } from '../builds.js';
 import type { BuildLetters } from '../dead-letters/build-letters.js';
@@ -12,6 +11,7 @@ import { RowWindow, type RowEntry } from '../fold/row-window.js';
 import type { Row, RowKey } from '../projection.js';
 import type { BuildTable } from '../table.js';
 import type { BatchPart } from './batch-part.js';
+import { foldKnownFirst } from './fold-known-first.js';
 import type { KeptRows } from './kept-rows.js';
 import { lockAllRows, lockRows } from './row-locks.js';
 
@@ -43,8 +43,7 @@ export async function foldBatch(
   letters: BuildLetters | null = null,
   kept: KeptRows | null = null,
 ): Promise<AdvanceOutcome> {
-  if (!work.plan.shared && !letters?.parked.watchful)
-    return foldOwned(database, builds, work, parts, { pieces: piecesOf(parts), all: () => recordsOf(parts) }, kept);
+  if (!work.plan.shared && !letters?.parked.watchful) return foldOwned(database, builds, work, parts, parts, kept);
   kept?.drop();
   const all = recordsOf(parts);
   const sorting = letters?.sort();
@@ -57,7 +56,7 @@ export async function foldBatch(
           if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
           return advanced;
         })
-      : await foldOwned(database, builds, work, parts, { pieces: [taken], all: () => taken });
+      : await foldOwned(database, builds, work, parts, [taken]);
   if (outcome === 'advanced' && letters && sorting) letters.committed(sorting, open);
   return outcome;
 }
@@ -72,22 +71,21 @@ async function foldOwned(
   builds: Pick<Builds, 'advance' | 'advanceAndWrite'>,
   work: BuildWork,
   parts: readonly BatchPart[],
-  records: { readonly pieces: Iterable<readonly LogRecord[]>; readonly all: () => readonly LogRecord[] },
+  sources: readonly RecordSource[],
   kept: KeptRows | null = null,
 ): Promise<AdvanceOutcome> {
   const { build, plan, table } = work;
   const rows = kept?.take() ?? new RowWindow(false);
   try {
-    const steps = await foldKnown(plan, records.pieces, rows);
-    if (rows.unread.length > 0) rows.read(await table.readKeys(database, rows.unread.map(keyOf)));
-    plan.fold(steps, 0, steps.length);
+    await foldKnownFirst(plan, sources, rows, async () => rows.read(await table.readKeys(database, rows.unread.map(keyOf))));
     const { changed, gone } = takeDirty(rows.touched);
     const outcome = await builds.advanceAndWrite(build.id, parts, table.writes(changed, gone));
     if (outcome === 'advanced') kept?.keep(rows, plan.codec);
     return outcome;
   } catch (error) {
     if (isConnectionError(error)) throw error;
-    return foldGuarded(database, work, records.all(), (on) => builds.advance(on, build.id, parts));
+    const records = sources.flatMap((source) => source.slice(0, source.length));
+    return foldGuarded(database, work, records, (on) => builds.advance(on, build.id, parts));
   }
 }
 
@@ -117,36 +115,6 @@ export async function foldGuarded(
     if (error instanceof Abandoned) return error.outcome;
     throw error;
   }
-}
-
-/**
- * Folds each record whose row is known at once: neither record nor event is kept then. Returns the steps that wait for rows to be
- * read; records of one row keep their order, for once it waits all that follow wait too.
- * @throws EventFailure
- */
-async function foldKnown(plan: FoldPlan, pieces: Iterable<readonly LogRecord[]>, rows: RowWindow): Promise<FoldSteps> {
-  const waiting = new FoldSteps();
-  let sinceTurn = 0;
-  rows.beginBatch();
-  for (const piece of pieces) {
-    sinceTurn += piece.length;
-    if (sinceTurn > TURN_RECORDS) {
-      await nextTurn();
-      sinceTurn = piece.length;
-    }
-    for (const record of piece) {
-      const first = waiting.length;
-      plan.gather(record, rows, waiting);
-      if (!waiting.areKnown(first)) continue;
-      plan.fold(waiting, first, waiting.length);
-      waiting.length = first;
-    }
-  }
-  return waiting;
-}
-
-function* piecesOf(parts: readonly BatchPart[]): Generator<readonly LogRecord[]> {
-  for (const part of parts) yield* part.pieces(PIECE_RECORDS);
 }
 
 function recordsOf(parts: readonly BatchPart[]): readonly LogRecord[] {

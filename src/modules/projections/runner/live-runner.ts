@@ -11,16 +11,19 @@ import { buildError, stoppingError, type EventFailure } from '../fold/event-fail
 import { Backoff, pause } from '../../../database/backoff.js';
 import type { BatchPart } from './batch-part.js';
 import { recordsIn, wantsAny } from './batch-parts.js';
+import { BatchSize } from './batch-size.js';
 import { codeOf, isFinal, isOfAnotherLog, messageOf } from './final-errors.js';
 import { foldBatch, type BuildWork } from './fold-batch.js';
 import { KeptRows } from './kept-rows.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Refusals } from './refusals.js';
 import type { RunnerContext } from './runner-context.js';
+import { StoredError } from './stored-error.js';
 
 /** Progress of records that nobody handles is committed at most this often, and never later than this. */
 const SKIPPED_MS = 250;
-const BATCH_RECORDS = 5_000;
+/** Of the log, in one batch. */
+const BATCH_BYTES = 16 * 1024 * 1024;
 const IDLE_WAIT_MS = 1_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
@@ -43,6 +46,7 @@ export class LiveRunner {
   readonly #backoff = new Backoff();
   readonly #refusals = new Refusals();
   readonly #kept = new KeptRows();
+  readonly #size: BatchSize;
   readonly #label: string;
   readonly #letters: BuildLetters;
   #lettersAt = 0;
@@ -53,7 +57,7 @@ export class LiveRunner {
   /** Something was said to be away. */
   #warned = false;
   #committedAt = 0;
-  #error: BuildError | null;
+  readonly #stored: StoredError;
   #done: Promise<unknown> | null = null;
   #ended = false;
   #failed = false;
@@ -64,7 +68,8 @@ export class LiveRunner {
   ) {
     this.#label = buildLabel(work.build);
     this.#letters = new BuildLetters(context, work);
-    this.#error = work.build.error;
+    this.#size = new BatchSize(context.liveBatchRecords ?? null);
+    this.#stored = new StoredError(context, work.build);
   }
 
   /** Begins to follow; failures are told by `done`, `failed` and the build's error. */
@@ -136,8 +141,13 @@ export class LiveRunner {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
       await this.#settleLetters();
-      const maxRecords = this.context.liveBatchRecords ?? BATCH_RECORDS;
-      const batches = await member.poll({ maxRecords, maxWaitMs: this.#waitMs(), signal });
+      const batches = await member.poll({
+        maxRecords: this.#size.records,
+        maxBytes: BATCH_BYTES,
+        deep: !this.work.plan.shared,
+        maxWaitMs: this.#waitMs(),
+        signal,
+      });
       if (this.#owned.held) this.#owned.setHolds(await this.context.builds.progress(this.work.build.id));
       await this.#take(member, batches, signal);
       if (this.#backoff.attempts > 0 && !this.#claimAnew) {
@@ -158,9 +168,13 @@ export class LiveRunner {
     for (const { topic, partition, offset: at } of again) {
       member.seek(topicName(topic), partition, offset(at));
     }
-    this.#kept.keeping = this.#owned.keys.length === this.#partitions && batches.some(({ next, end }) => next < end);
+    const behind = this.#owned.isBehindAfter(batches);
+    this.#kept.keeping = behind && this.#owned.keys.length === this.#partitions;
+    const began = performance.now();
     if (wantsAny(parts, this.work.plan) || this.#skippedDue()) await this.#commit(parts, signal);
     else this.#owned.scannedTo(parts);
+    if (behind) this.#size.took(recordsIn(parts), performance.now() - began);
+    else this.#size.reset();
     if (!this.#kept.keeping) this.#kept.drop();
     for (const { topic, partition, offset: at } of again) this.#owned.rewind(topic, partition, at);
     if (again.length > 0 && recordsIn(parts) === 0) await pause(HELD_MS, signal);
@@ -178,7 +192,7 @@ export class LiveRunner {
       this.#claimAnew = true;
       await this.#backoff.wait(signal);
     } else if (failure) await this.#failAt(failure);
-    else await this.#clearError(moved);
+    else await this.#stored.passed(moved);
   }
 
   #fold(parts: readonly BatchPart[]): ReturnType<typeof foldBatch> {
@@ -273,34 +287,11 @@ export class LiveRunner {
     return isFinal(error) || this.#refusals.isTooMany(error, performance.now());
   }
 
-  /** Stops this build only. A build in use keeps its state, so that it goes on being read. */
+  /** Stops this build only. */
   async #fail(error: BuildError): Promise<void> {
-    const { builds, logger } = this.context;
-    const { id } = this.work.build;
     this.#failed = true;
-    logger.error(`${this.#label} stopped. ${error.message}`);
-    const { signal } = this.#stopping;
-    const backoff = new Backoff();
-    while (!signal.aborted) {
-      try {
-        const state = (await builds.get(id))?.state;
-        if (state === 'catching-up' || state === 'ready') await builds.move(id, 'failed', { error });
-        else await builds.setError(id, error);
-        return;
-      } catch (cause) {
-        logger.warn(`${this.#label}: its error cannot be stored (${messageOf(cause)}); trying again`);
-        await backoff.wait(signal);
-      }
-    }
-  }
-
-  /** The record that stopped it last time was taken in now. */
-  async #clearError(moved: readonly BatchPart[]): Promise<void> {
-    const at = this.#error?.at;
-    if (!this.#error) return;
-    if (at && !moved.some((part) => part.topic === at.topic && part.partition === at.partition && part.to > at.offset)) return;
-    this.#error = null;
-    await this.context.builds.setError(this.work.build.id, null);
+    this.context.logger.error(`${this.#label} stopped. ${error.message}`);
+    await this.#stored.set(error, this.#stopping.signal);
   }
 
   /** For tests and the supervisor: the partitions it owns now. */

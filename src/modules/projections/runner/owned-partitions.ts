@@ -11,6 +11,8 @@ interface Owned {
   next: number;
   /** What was scanned beyond it: records that nobody handles, whose progress is not worth a commit yet. */
   scanned: number;
+  /** Where the log ended when this was last read. */
+  end: number;
   holdAt: number | null;
 }
 
@@ -26,6 +28,7 @@ export class OwnedPartitions {
         epoch,
         next: nextOffset,
         scanned: nextOffset,
+        end: nextOffset,
         holdAt,
       });
     }
@@ -86,6 +89,14 @@ export class OwnedPartitions {
       if (part.to > part.from) parts.push(part);
     }
     return { parts, again };
+  }
+
+  /** True where more is known to stand in the log than these batches and those before them had. */
+  isBehindAfter(batches: readonly LogBatch[]): boolean {
+    for (const batch of batches) this.#update(batch, (owned) => (owned.end = batch.end));
+    const read = new Map(batches.map((batch) => [partitionKey(batch.topic, batch.partition), batch.next]));
+    for (const [key, { scanned, end }] of this.#owned) if ((read.get(key) ?? scanned) < end) return true;
+    return false;
   }
 
   scannedTo(parts: readonly BatchPart[]): void {
