@@ -94,6 +94,13 @@ it('bounds a group by commands and by bytes, and sends a larger command alone', 
   expect(sizes.filter((size) => size === 1).length).toBeGreaterThanOrEqual(4);
 });
 
+it('leaves half of what waits to a second group where that is much, so that one is decided while the other commits', async () => {
+  const { it: appends, sent } = appender();
+  const many = Array.from({ length: 120 }, (_, n) => request({ id: idIn(n % 6, `half-${n}`) }));
+  expect(outcomesOf(await Promise.all(many.map((one) => appends.append(one))))).toEqual(many.map(() => 'appended'));
+  expect(sent.map(({ values }) => (values?.[0] as Buffer).readInt32BE(12))).toEqual([60, 60]);
+});
+
 it('takes a group apart when the database refuses the data of one command', async () => {
   const { it: appends } = appender();
   const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: {}, headersJson: 'not json' };

@@ -30,6 +30,8 @@ function cameAbout({ expectedVersion, events }: AppendRequest, outcome: AppendOu
 export interface GroupBounds {
   readonly maxCommands: number;
   readonly maxBytes: number;
+  /** With so many no further partition is taken. */
+  readonly enoughCommands: number;
 }
 
 /** The commands of a partition that wait, oldest first. */
@@ -51,6 +53,13 @@ export class AppendQueue {
 
   get isEmpty(): boolean {
     return this.#order.size === 0;
+  }
+
+  /** Commands that wait. */
+  get length(): number {
+    let length = 0;
+    for (const { waiting } of this.#order) length += waiting.length;
+    return length;
   }
 
   add(pending: PendingAppend): void {
@@ -77,6 +86,7 @@ export class AppendQueue {
     let bytes = 0;
     for (const line of this.#order) {
       if (line.isBusy || line.isSlow !== slow) continue;
+      if (group.length >= bounds.enoughCommands) break;
       let count = 0;
       for (const pending of line.waiting) {
         if (group.length > 0 && (group.length >= bounds.maxCommands || bytes + pending.request.bytes > bounds.maxBytes)) break;
