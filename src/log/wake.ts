@@ -15,7 +15,10 @@ interface Waiter {
   readonly wake: () => void;
 }
 
+/** From one look to the next without news, up to half of the longest interval. */
 const BACK_OFF = 1.5;
+/** From there on: what rests for a second is most often about to go on, what rests for ten is not. */
+const SLOW_BACK_OFF = 1.1;
 
 /**
  * Wakes readers when partitions grow: at once for appends of this process, by one short query for all waiting partitions
@@ -107,6 +110,12 @@ export class Wake {
     return any ? position : null;
   }
 
+  #longer(intervalMs: number): number {
+    const { maxIntervalMs } = this.options;
+    const factor = intervalMs < maxIntervalMs / 2 ? BACK_OFF : SLOW_BACK_OFF;
+    return Math.min(intervalMs * factor, maxIntervalMs);
+  }
+
   async #probe(): Promise<void> {
     const asked = this.#waitedFor();
     let news = false;
@@ -118,7 +127,7 @@ export class Wake {
         // The log is away: whoever reads will be told; here it is asked again, less and less often.
       }
     }
-    this.#intervalMs = news ? this.options.minIntervalMs : Math.min(this.#intervalMs * BACK_OFF, this.options.maxIntervalMs);
+    this.#intervalMs = news ? this.options.minIntervalMs : this.#longer(this.#intervalMs);
     this.#timer = null;
     this.#schedule();
   }

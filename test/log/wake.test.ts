@@ -44,25 +44,25 @@ describe('wake-ups', () => {
     wake.stop();
   });
 
-  it('back off while nothing comes, start anew when something does, and probe nothing when nobody waits', async () => {
+  it('back off while nothing comes, the slower the longer, start anew when something does, and probe nothing when nobody waits', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     try {
       const times: number[] = [];
       const wake = new Wake({
-        probe: async () => (times.push(performance.now()) === 6 ? { 'a/0': 1 } : {}),
+        probe: async () => (times.push(performance.now()) === 8 ? { 'a/0': 1 } : {}),
         minIntervalMs: 10,
-        maxIntervalMs: 40,
+        maxIntervalMs: 80,
       });
       const waited = wake.wait({ 'a/0': 0 }, {});
       await vi.advanceTimersByTimeAsync(1_000);
       await waited;
-      expect(times).toHaveLength(6);
+      expect(times).toHaveLength(8);
       const again = wake.wait({ 'a/0': 1 }, { timeoutMs: 25 });
       await vi.advanceTimersByTimeAsync(1_000);
       await again;
       const between = times.slice(1).map((time, index) => Math.round(time - (times[index] ?? 0)));
-      expect(between.slice(0, 5)).toEqual([15, 22, 33, 40, 40]);
-      expect(times.length).toBeLessThanOrEqual(9);
+      expect(between.slice(0, 7)).toEqual([15, 22, 33, 50, 55, 61, 67]);
+      expect(times.length).toBeLessThanOrEqual(11);
     } finally {
       vi.useRealTimers();
     }

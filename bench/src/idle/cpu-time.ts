@@ -5,8 +5,9 @@ interface ProcessTime {
   readonly seconds: number;
 }
 
-/** Linux counts in hundredths of a second, whatever the kernel's own clock. */
+/** What has ended is counted in hundredths of a second, whatever the kernel's own clock. */
 const TICKS_A_SECOND = 100;
+const NANOSECONDS = 1e9;
 
 /** CPU seconds that these processes and all that descend from them have taken, those that have ended included. */
 export async function cpuSecondsOf(roots: readonly number[]): Promise<number> {
@@ -45,12 +46,25 @@ async function processTimes(): Promise<ReadonlyMap<number, ProcessTime>> {
   for (const pid of await pids()) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
     if (stat === null) continue;
-    // After the name, which may hold anything: state, parent, …, and from the twelfth on the times of itself and of its children.
+    // After the name, which may hold anything: state, parent, …, and from the fourteenth on the times of children that have ended.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const ticks = fields.slice(11, 15).reduce((sum, each) => sum + Number(each), 0);
-    times.set(pid, { parent: Number(fields[1]), seconds: ticks / TICKS_A_SECOND });
+    const ended = fields.slice(13, 15).reduce((sum, each) => sum + Number(each), 0);
+    times.set(pid, { parent: Number(fields[1]), seconds: (await scheduledSeconds(pid)) + ended / TICKS_A_SECOND });
   }
   return times;
+}
+
+/**
+ * As the scheduler counts it, thread by thread. The ticks of `stat` are samples: they are taken when timers fire, and so meet a
+ * process that is woken by timers far more often than it works.
+ */
+async function scheduledSeconds(pid: number): Promise<number> {
+  let seconds = 0;
+  for (const thread of await readdir(`/proc/${pid}/task`).catch(() => [])) {
+    const line = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '0');
+    seconds += Number(line.split(' ')[0]) / NANOSECONDS;
+  }
+  return seconds;
 }
 
 async function pids(): Promise<readonly number[]> {

@@ -23,10 +23,6 @@ const TAKE_SEAT = `
   select $1, n from generate_series(0, $3 - 1) n
   on conflict do nothing`;
 
-const RENEW = `
-  update group_members set lease_until = clock_timestamp() + $2 * interval '1 ms'
-  where member = any ($1)`;
-
 const CLAIM = `
   update group_partitions p set owner = $2
   where p.group_name = $1 and p.partition = any ($3)
@@ -42,6 +38,13 @@ const LEAVE = `
     update group_partitions set owner = null where group_name = $1 and owner = $2
   )
   delete from group_members where group_name = $1 and member = $2`;
+
+/** Both in one statement: the look shows the leases as they were before. */
+const RENEW_AND_LOOK = (states: string): string => `
+  with renewed as (
+    update group_members set lease_until = clock_timestamp() + $3 * interval '1 ms'
+    where member = any ($2::uuid[])
+  )${states}`;
 
 /** What was owned by a group that has shrunk to fewer partitions is left out: nobody would read it. */
 const STATES = `
@@ -144,10 +147,7 @@ export class GroupCoordinator {
 
   async #beat(): Promise<void> {
     try {
-      await this.#exclusively(async () => {
-        await this.#renewDue();
-        await this.#look();
-      });
+      await this.#exclusively(() => this.#renewAndLook());
     } catch {
       // The database is away. Members learn it from their own reads, and lose their seats when it stays away.
     }
@@ -155,28 +155,25 @@ export class GroupCoordinator {
     this.#beatLater();
   }
 
-  async #renewDue(): Promise<void> {
+  async #renewAndLook(): Promise<void> {
     const at = performance.now();
     const due = [...this.#seats].filter(
       (seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION && seat.request.isPolling(),
     );
-    if (due.length === 0) return;
-    await this.database.query({
-      name: 'kappa_group_renew',
-      text: RENEW,
-      values: [due.map(({ member }) => member), this.times.sessionTimeoutMs],
-    });
+    await this.#look(due);
     for (const seat of due) seat.renewedAt = at;
   }
 
-  async #look(): Promise<void> {
+  /** Renews these seats on the way. */
+  async #look(due: readonly Seat[] = []): Promise<void> {
     const groups = [...new Set([...this.#seats].map(({ request }) => request.group))];
     if (groups.length === 0) return;
-    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>({
-      name: 'kappa_group_states',
-      text: STATES,
-      values: [groups],
-    });
+    const members = due.map(({ member }) => member);
+    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>(
+      members.length === 0
+        ? { name: 'kappa_group_states', text: STATES, values: [groups] }
+        : { name: 'kappa_group_renew', text: RENEW_AND_LOOK(STATES), values: [groups, members, this.times.sessionTimeoutMs] },
+    );
     const states = new Map(
       rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]),
     );

@@ -43,7 +43,7 @@ export interface PostgresLogOptions {
   readonly maxRecordBytes?: number;
   /** Between two looks for what other processes append, while they do. Default 15. Lower is fresher and costs more queries. */
   readonly minPollIntervalMs?: number;
-  /** Between two such looks when nothing has come for a while. Default 250. */
+  /** Between two such looks when nothing has come for ten seconds; after one second it is half of that. Default 500. */
   readonly maxPollIntervalMs?: number;
   /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
@@ -94,7 +94,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     this.#wake = new Wake({
       probe: (after) => this.#grown(after),
       minIntervalMs: options.minPollIntervalMs ?? 15,
-      maxIntervalMs: options.maxPollIntervalMs ?? 250,
+      maxIntervalMs: options.maxPollIntervalMs ?? 500,
     });
   }
 

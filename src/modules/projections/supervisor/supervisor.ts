@@ -33,7 +33,7 @@ export interface ProjectionEngineOptions extends RunnerContext {
   readonly onChangedCode?: CodePolicy;
 }
 
-const LOOK_EVERY_MS = 500;
+const LOOK_EVERY_MS = 1_000;
 /** While something is about to change. */
 const LOOK_SOON_MS = 50;
 const BEAT_EVERY_MS = 2_000;
