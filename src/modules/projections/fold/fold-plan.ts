@@ -265,9 +265,15 @@ export class FoldPlan {
         nextStep: 'Return the whole new row, or null for none; folds are synchronous.',
       });
     }
-    const row = this.codec.canonical(result);
+    const row = this.codec.canonical(result) as Record<string, unknown>;
     for (const column of this.codec.table.key) {
-      if (row[column] !== entry.row?.[column] && row[column] !== entry.key[column] && this.codec.keyText(row) !== entry.text) {
+      const own = entry.key[column];
+      if (row[column] === own) {
+        // One value in memory for the row and its key: each event brings its own copy of a stream's id.
+        row[column] = own;
+        continue;
+      }
+      if (row[column] !== entry.row?.[column] && this.codec.keyText(row) !== entry.text) {
         throw new KappaError('KAPPA_BAD_ROW', `a fold of ${this.label} changed ${column}, which is part of the row's key`, {
           facts: { projection: this.definition.name, column, key: entry.key, value: row[column] },
           nextStep:

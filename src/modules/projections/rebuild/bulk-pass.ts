@@ -70,18 +70,9 @@ export async function bulkPass(
     for await (const batch of readAhead(batches, AHEAD)) {
       if (signal.aborted) break;
       const key = partitionKey(batch.topic, batch.partition);
-      for (const piece of jobs.some(takesWhole) ? [await madeInTurns(batch)] : piecesOf(batch, PIECE_RECORDS)) {
-        if (!jobs.some(working)) return;
-        const begin = at[key] ?? 0;
-        at[key] = piece.next;
-        decoded?.begin(piece.records.length);
-        for (const job of jobs) {
-          // One that must read something before this piece again waits for the next pass.
-          if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
-            await guarded(context, job, to, signal, () => job.bulk.take(piece, decoded, signal));
-        }
-        records += piece.records.length;
-      }
+      await takeIn(context, jobs, batch, { from: at[key] ?? 0, to, decoded }, signal);
+      at[key] = batch.next;
+      records += (batch.onDemand ?? batch.records).length;
       await limitMemory(context, jobs, to, options.memoryBytes, signal);
       if (performance.now() - written > options.checkpointMs) {
         for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
@@ -98,6 +89,28 @@ export async function bulkPass(
   }
   if (signal.aborted) await keepWindows(jobs.filter(working));
   else for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+}
+
+/** Gives a batch, which goes on `from` there, to all jobs, piece by piece. */
+async function takeIn(
+  context: RunnerContext,
+  jobs: readonly RebuildJob[],
+  batch: LogBatch,
+  { from, to, decoded }: { readonly from: number; readonly to: Position; readonly decoded: DecodedRecords | null },
+  signal: AbortSignal,
+): Promise<void> {
+  const key = partitionKey(batch.topic, batch.partition);
+  let begin = from;
+  for (const piece of jobs.some(takesWhole) ? [await madeInTurns(batch)] : piecesOf(batch, PIECE_RECORDS)) {
+    if (!jobs.some(working)) return;
+    decoded?.begin(piece.records.length);
+    for (const job of jobs) {
+      // One that must read something before this piece again waits for the next pass.
+      if (working(job) && (job.bulk.position[key] ?? Infinity) >= begin)
+        await guarded(context, job, to, signal, () => job.bulk.take(piece, decoded, signal));
+    }
+    begin = piece.next;
+  }
 }
 
 /**
