@@ -338,12 +338,32 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/runner/fold-batch.ts',
-        find: 'if (isConnectionError(error)) throw error;\n    return foldGuarded(',
-        replace: 'if (error) throw error;\n    return foldGuarded(',
+        find: 'if (isConnectionError(error)) throw error;',
+        replace: 'if (error) throw error;',
       },
     ],
     caughtBy: {
       tests: [owners('a former owner whose fold fails over rows that were moved on is fenced: the record is at no fault')],
+    },
+  },
+  {
+    guard: 'records that wait for their row keep its order',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/projections/runner/fold-known-first.ts',
+        find: '  plan.fold(waiting, 0, waiting.length);\n  waiting.clear();\n  for (const places of later) await foldAt(plan, places, rows, turns);',
+        replace:
+          '  for (const places of later) await foldAt(plan, places, rows, turns);\n  plan.fold(waiting, 0, waiting.length);\n  waiting.clear();',
+      },
+    ],
+    caughtBy: {
+      tests: [
+        {
+          file: 'test/projections/engines/fold-known-first.test.ts',
+          name: 'is folded as event by event, also where most of it waits',
+        },
+      ],
     },
   },
 ];
