@@ -59,36 +59,54 @@ export async function bulkPass(
     options.memoryBytes,
   );
   if (parts.length > 1) for (const job of jobs.filter(working)) job.bulk.beginParts();
-  for (const part of parts) {
+  let part = 0;
+  const endParts = async (until: number): Promise<void> => {
+    for (; part < until && parts.length > 1; part += 1)
+      for (const job of jobs.filter(working))
+        await guarded(context, job, to, signal, () => job.bulk.endPart(part === parts.length - 1));
+    written = performance.now();
+  };
+  for await (const { batch, inPart } of readAhead(batchesOf(context, parts, to, options, signal), AHEAD)) {
+    if (signal.aborted) break;
+    if (inPart > part) await endParts(inPart);
+    const key = partitionKey(batch.topic, batch.partition);
+    await takeIn(context, jobs, batch, { from: at[key] ?? 0, to, decoded }, signal);
+    at[key] = batch.next;
+    records += (batch.onDemand ?? batch.records).length;
+    await limitMemory(context, jobs, to, options.memoryBytes, signal);
+    if (performance.now() - written > options.checkpointMs) {
+      for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+      written = performance.now();
+    }
+    await slowDown(records, began, options.maxEventsPerSecond, signal);
+    if (!jobs.some(working)) return;
+  }
+  if (signal.aborted) {
+    await keepWindows(jobs.filter(working));
+    return;
+  }
+  await endParts(parts.length);
+  for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+}
+
+/** The batches of all parts, one part after the other, so that the next is begun to be read while the last is folded. */
+async function* batchesOf(
+  context: RunnerContext,
+  parts: readonly Position[],
+  to: Position,
+  options: PassOptions,
+  signal: AbortSignal,
+): AsyncIterable<{ readonly batch: LogBatch; readonly inPart: number }> {
+  for (const [inPart, from] of parts.entries()) {
     const batches = context.log.read({
-      from: part,
-      to: within(to, part),
+      from,
+      to: within(to, from),
       maxBatchRecords: Math.max(1, Math.min(options.batchRecords, options.maxEventsPerSecond ?? Infinity)),
       maxBatchBytes: Math.min(MOST_BYTES, Math.max(LEAST_BYTES, options.memoryBytes / 16)),
       signal,
     });
-    for await (const batch of readAhead(batches, AHEAD)) {
-      if (signal.aborted) break;
-      const key = partitionKey(batch.topic, batch.partition);
-      await takeIn(context, jobs, batch, { from: at[key] ?? 0, to, decoded }, signal);
-      at[key] = batch.next;
-      records += (batch.onDemand ?? batch.records).length;
-      await limitMemory(context, jobs, to, options.memoryBytes, signal);
-      if (performance.now() - written > options.checkpointMs) {
-        for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
-        written = performance.now();
-      }
-      await slowDown(records, began, options.maxEventsPerSecond, signal);
-      if (!jobs.some(working)) return;
-    }
-    if (signal.aborted) break;
-    if (parts.length > 1)
-      for (const job of jobs.filter(working))
-        await guarded(context, job, to, signal, () => job.bulk.endPart(part === parts.at(-1)));
-    written = performance.now();
+    for await (const batch of batches) yield { batch, inPart };
   }
-  if (signal.aborted) await keepWindows(jobs.filter(working));
-  else for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
 }
 
 /** Gives a batch, which goes on `from` there, to all jobs, piece by piece. */
