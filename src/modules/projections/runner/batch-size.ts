@@ -11,19 +11,25 @@ const AIM_MS = 300;
 export class BatchSize {
   records: number;
 
-  /** `fixed`: always so many. */
-  constructor(private readonly fixed: number | null = null) {
+  /**
+   * `fixed`: always so many. `shared`: rows that are written under locks of others, in a transaction during which they are folded; its
+   * batches stay small.
+   */
+  constructor(
+    private readonly fixed: number | null = null,
+    private readonly shared = false,
+  ) {
     this.records = fixed ?? LEAST;
   }
 
   /** A batch of so many records took so long. */
   took(records: number, ms: number): void {
-    if (this.fixed !== null) return;
+    if (this.fixed !== null || this.shared) return;
     if (records > this.records / 2 && ms < AIM_MS / 2) this.records = Math.min(this.records * 2, MOST);
     else if (ms > AIM_MS) this.records = Math.max(this.records / 2, LEAST);
   }
 
-  /** It has drawn level. */
+  /** It has drawn level, has to hold, or a batch has failed. */
   reset(): void {
     this.records = this.fixed ?? LEAST;
   }

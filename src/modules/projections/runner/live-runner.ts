@@ -68,7 +68,7 @@ export class LiveRunner {
   ) {
     this.#label = buildLabel(work.build);
     this.#letters = new BuildLetters(context, work);
-    this.#size = new BatchSize(context.liveBatchRecords ?? null);
+    this.#size = new BatchSize(context.liveBatchRecords ?? null, work.plan.shared);
     this.#stored = new StoredError(context, work.build);
   }
 
@@ -141,10 +141,12 @@ export class LiveRunner {
     try {
       if (this.#claimAnew) await this.#recover(member, signal);
       await this.#settleLetters();
+      if (this.#owned.held) this.#size.reset();
       const batches = await member.poll({
         maxRecords: this.#size.records,
         maxBytes: BATCH_BYTES,
-        deep: !this.work.plan.shared,
+        // What lies beyond a hold is not taken: it would keep the others from their turn.
+        deep: !this.work.plan.shared && !this.#owned.held,
         maxWaitMs: this.#waitMs(),
         signal,
       });
@@ -158,6 +160,8 @@ export class LiveRunner {
     } catch (error) {
       // Before all else: on the way out, too, nothing more is committed of what was scanned.
       this.#claimAnew = true;
+      // It may have failed for its size.
+      this.#size.reset();
       if (signal.aborted || this.#isFinal(error) || isOfAnotherLog(error)) throw error;
       await this.#waitOut(error, signal);
     }
