@@ -123,6 +123,11 @@ export interface LogBatch {
   readonly records: readonly LogRecord[];
   /** The same records for a reader that takes some at a time, see {@link piecesOf}; left out where they are at hand anyway. */
   readonly onDemand?: RecordSource;
+  /**
+   * Gives back the memory of its records, for those that are read next. Only for whoever holds nothing of it any more: no record, and
+   * no bytes of a value. Need not be called.
+   */
+  release?(): void;
   /** Where the next read goes on; all before it is proven scanned. */
   readonly next: Offset;
   /** The end of the partition as known when this was read: `end - next` is the lag. */

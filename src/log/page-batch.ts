@@ -24,4 +24,8 @@ export class PageBatch implements LogBatch {
   get records(): readonly LogRecord[] {
     return this.page.records;
   }
+
+  release(): void {
+    this.page.release?.();
+  }
 }

@@ -36,6 +36,8 @@ export interface Page {
   /** Of the range wished for, from its start on and without gaps in what is there. */
   readonly records: readonly LogRecord[];
   readonly onDemand?: RecordSource;
+  /** See `release` of LogBatch. */
+  release?(): void;
   /** When its last record was appended: microseconds since 1970. Left out where the driver's records are at hand. */
   readonly lastTimeUs?: number | null;
   /**

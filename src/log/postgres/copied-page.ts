@@ -8,6 +8,8 @@ import { eachRow, microsAt, wholeAt } from './copy-rows.js';
 /** The default, named: what names it goes through a search for it. */
 const UTF8 = undefined;
 
+const RELEASED = Buffer.alloc(0);
+
 /** Where a row's columns begin, of those of a fixed size: each has its length before it. */
 const SLOT = 6;
 const OFFSET = 14;
@@ -29,10 +31,11 @@ export class CopiedPage implements Page, RecordSource {
   /** Of all records together, as they came. */
   recordBytes = 0;
 
-  /** Of the wish's records those before which its bytes are not filled. */
+  /** Of the wish's records those before which its bytes are not filled. `left` gives back the room of the buffer. */
   constructor(
     private readonly wish: Pick<PageWish, 'topic' | 'partition' | 'maxBytes'>,
-    private readonly buffer: Buffer,
+    private buffer: Buffer,
+    private readonly left: (() => void) | null = null,
   ) {}
 
   get onDemand(): RecordSource {
@@ -64,6 +67,14 @@ export class CopiedPage implements Page, RecordSource {
   /** Makes all records, in turn with the rest of the process. */
   async make(): Promise<void> {
     this.#records = await recordsInTurns(this);
+  }
+
+  /** Its records are gone: whoever asks for one has an error, and the bytes of those that were made are another page's soon. */
+  release(): void {
+    if (this.buffer === RELEASED) return;
+    this.buffer = RELEASED;
+    this.#records = null;
+    this.left?.();
   }
 
   /** Takes in the row of the next record, which begins here and has so many bytes. */

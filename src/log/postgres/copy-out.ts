@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { CopyRooms } from './copy-rooms.js';
 
 const CODE = { copyOutResponse: 0x48, copyData: 0x64, notice: 0x4e, parameterStatus: 0x53, notification: 0x41 } as const;
 /** A message's code and its length, which counts itself but not the code. */
@@ -14,6 +15,8 @@ export interface CopyBounds {
   readonly expectBytes?: number;
   /** Beyond so many the connection is cut off. Default none. */
   readonly mostBytes?: number;
+  /** Where room is taken from, for whoever has the messages to give back. Default: it is made for them. */
+  readonly rooms?: CopyRooms;
 }
 
 /** There was more than was let in. */
@@ -32,6 +35,7 @@ export class CopyOut implements pg.Submittable {
   readonly #reject: (error: Error) => void;
   #socket: Socket | null = null;
   #listener: Listener | null = null;
+  readonly #rooms: CopyRooms;
   /** What has come. Copied at once, so that what the socket gave is garbage while it is young. */
   #buffer: Buffer;
   #used = 0;
@@ -47,7 +51,8 @@ export class CopyOut implements pg.Submittable {
     this.messages = new Promise<Buffer>((...settle) => ([resolve, reject] = settle));
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(LEAST_BYTES, bounds.expectBytes ?? 0));
+    this.#rooms = bounds.rooms ?? new CopyRooms();
+    this.#buffer = this.#rooms.take(Math.max(LEAST_BYTES, bounds.expectBytes ?? 0));
   }
 
   submit(connection: pg.Connection): void {
@@ -67,8 +72,13 @@ export class CopyOut implements pg.Submittable {
 
   handleReadyForQuery(): void {
     const messages = this.#buffer.subarray(0, this.#next);
+    if (this.#next >= this.#buffer.length / 2) {
+      this.#resolve(messages);
+      return;
+    }
     // Who holds a few records must not hold the room for many.
-    this.#resolve(this.#next < this.#buffer.length / 2 ? Buffer.from(messages) : messages);
+    this.#resolve(Buffer.from(new Uint8Array(messages).buffer));
+    this.#rooms.giveBack(this.#buffer);
   }
 
   handleCommandComplete(): void {
@@ -91,9 +101,10 @@ export class CopyOut implements pg.Submittable {
 
   #makeRoom(bytes: number): void {
     if (bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.#buffer.length * 2));
-    this.#buffer.copy(larger, 0, 0, this.#used);
-    this.#buffer = larger;
+    const former = this.#buffer;
+    this.#buffer = this.#rooms.take(Math.max(bytes, former.length * 2));
+    former.copy(this.#buffer, 0, 0, this.#used);
+    this.#rooms.giveBack(former);
   }
 
   #giveBack(): Listener | null {

@@ -6,6 +6,7 @@ import type { PageWish } from '../page-source.js';
 import { assertPartition } from '../record-groups.js';
 import { CopiedPage, fillPages } from './copied-page.js';
 import { CopyTooLarge, type CopyBounds } from './copy-out.js';
+import type { CopyRooms } from './copy-rooms.js';
 import { copyRows } from './copy-rows.js';
 import type { TopicCatalog } from './topic-catalog.js';
 
@@ -27,6 +28,8 @@ export class PageReader {
   constructor(
     private readonly database: Database,
     private readonly topics: TopicCatalog,
+    /** Of a reader whose pages are released, for its next ones. */
+    private readonly rooms: CopyRooms | null = null,
   ) {}
 
   /** One page for each wish. @throws RetriableError, KAPPA_UNKNOWN_PARTITION */
@@ -72,9 +75,18 @@ export class PageReader {
 
   async #copy(wishes: readonly PageWish[], query: string, bounds: CopyBounds = {}): Promise<readonly CopiedPage[]> {
     // With some room, or the next is copied once more for its last bytes.
-    const messages = await copyRows(this.database, query, { ...bounds, expectBytes: Math.ceil(this.#lastBytes * 1.125) });
+    const messages = await copyRows(this.database, query, {
+      ...bounds,
+      expectBytes: Math.ceil(this.#lastBytes * 1.125),
+      ...(this.rooms ? { rooms: this.rooms } : {}),
+    });
     this.#lastBytes = messages.length;
-    const pages = wishes.map((wish) => new CopiedPage(wish, messages));
+    let held = wishes.length;
+    const left = (): void => {
+      held -= 1;
+      if (held === 0) this.rooms?.giveBack(messages);
+    };
+    const pages = wishes.map((wish) => new CopiedPage(wish, messages, left));
     fillPages(pages, messages);
     return pages;
   }

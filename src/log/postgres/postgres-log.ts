@@ -32,6 +32,7 @@ import { PostgresGroups } from './postgres-groups.js';
 import { readLogIdentity } from './log-identity.js';
 import { readCommitted, readGrown, readOffsets, readOffsetsAt } from './offsets.js';
 import { CopiedPage } from './copied-page.js';
+import { CopyRooms } from './copy-rooms.js';
 import { PageReader } from './pages.js';
 import { RecentRecords, type RecentBounds } from './recent-records.js';
 import { RetentionKeeper } from './retention.js';
@@ -43,7 +44,7 @@ export interface PostgresLogOptions {
   readonly maxRecordBytes?: number;
   /** Between two looks for what other processes append, while they do. Default 15. Lower is fresher and costs more queries. */
   readonly minPollIntervalMs?: number;
-  /** Between two such looks when nothing has come for ten seconds; after one second it is half of that. Default 500. */
+  /** Between two such looks when nothing has come for some seconds; within the first it is half of that. Default 500. */
   readonly maxPollIntervalMs?: number;
   /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
@@ -157,7 +158,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   }
 
   read(options: ReadOptions): AsyncIterable<LogBatch> {
-    const reader = new PageReader(this.database, this.#topics);
+    const reader = new PageReader(this.database, this.#topics, new CopyRooms());
     const source: PageSource = {
       pages: (wishes) => this.#pages(wishes, reader),
       grown: (after, waiting) => this.grown(after, waiting),

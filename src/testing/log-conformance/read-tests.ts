@@ -50,6 +50,29 @@ export function readTests(factory: LogFactory, { describe, it }: TestApi): void 
     );
 
     it(
+      'gives the same where each batch is released before the next is asked for',
+      withLog(factory, async (log) => {
+        const topic = await newTopic(log, 1);
+        await log.append(
+          Array.from({ length: 30 }, (_, index) => ({ ...record(topic, 0, `k${index}`), value: Buffer.alloc(9_000, index) })),
+        );
+        const [begin, end] = [await beginOf(log, topic), await endOf(log, topic)];
+        const range = { from: position([topic, 0, begin]), to: position([topic, 0, end]), maxBatchRecords: 3 };
+        const seen: string[] = [];
+        for await (const batch of log.read(range)) {
+          for (const { key, value, headers } of batch.records)
+            seen.push(`${key} ${value?.[0]} ${value?.at(-1)} ${JSON.stringify(headers)}`);
+          batch.release?.();
+        }
+        const expected = (await collect(log, range)).flatMap(({ records: all }) => all);
+        assert.deepEqual(
+          seen,
+          expected.map(({ key, headers }, index) => `${key} ${index} ${index} ${JSON.stringify(headers)}`),
+        );
+      }),
+    );
+
+    it(
       'keeps batches within the wished number of records and bytes',
       withLog(factory, async (log) => {
         const topic = await newTopic(log, 1);

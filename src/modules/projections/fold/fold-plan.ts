@@ -1,4 +1,4 @@
-import type { Codec } from '../../../kernel/codec.js';
+import { jsonCodec, type Codec } from '../../../kernel/codec.js';
 import { HEADER } from '../../../kernel/envelope.js';
 import { EventDecoder } from '../../../kernel/event-decoder.js';
 import { KappaError } from '../../../kernel/errors.js';
@@ -38,6 +38,8 @@ export class FoldPlan {
    * see {@link RowWindow.mayBeElsewhere}. Not where the column brings several ids to one form, as a uuid in capitals.
    */
   readonly rowsByKey: boolean;
+  /** Events may refer to the bytes of their records: a codec other than JSON, or the `decode` of a topic, may pass them on. */
+  readonly mayHoldBytes: boolean;
   readonly #handlers: ReadonlyMap<string, HandledType>;
   readonly #decoder: EventDecoder;
   readonly #streamKeys: StreamKeys | null;
@@ -64,6 +66,7 @@ export class FoldPlan {
       definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
     );
     this.#handlers = byType(handlers, declared);
+    this.mayHoldBytes = payloads !== jsonCodec || definition.from.some((topic) => topic.decode !== null);
     this.#decoder = new EventDecoder(definition.from, payloads);
     this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold')
       ? new StreamKeys(definition, codec.table.key)

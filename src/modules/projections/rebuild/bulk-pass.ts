@@ -73,6 +73,7 @@ export async function bulkPass(
     await takeIn(context, jobs, batch, { from: at[key] ?? 0, to, decoded }, signal);
     at[key] = batch.next;
     records += (batch.onDemand ?? batch.records).length;
+    if (jobs.every(holdsNothing)) batch.release?.();
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
@@ -142,6 +143,11 @@ async function keepWindows(jobs: readonly RebuildJob[]): Promise<void> {
 
 function takesWhole(job: RebuildJob): boolean {
   return working(job) && job.bulk.takesWhole;
+}
+
+/** Of the batch that it has taken: neither an event that stands aside, nor one at which it halted, nor bytes that a codec passed on. */
+function holdsNothing(job: RebuildJob): boolean {
+  return working(job) && job.bulk.letters === 0 && !job.work.plan.mayHoldBytes;
 }
 
 export function working(job: RebuildJob): boolean {

@@ -1,0 +1,28 @@
+/** Free ones that are kept; the rest is left to be swept. */
+const MOST_FREE = 4;
+/** A room of so many times what is needed is not taken for it. */
+const MOST_EXCESS = 4;
+/** Large rooms have steps of so many bytes: pages of one reader are about the same, and none is the very same. */
+const STEP_BYTES = 512 * 1024;
+
+/**
+ * Room for what COPY gives, taken again when it is given back. Large buffers lie outside of the engine's heap: it sweeps its old
+ * generation for them long before that is full, and they stay until then.
+ */
+export class CopyRooms {
+  readonly #free: Buffer[] = [];
+
+  /** At least so many bytes, whatever stands in them. */
+  take(bytes: number): Buffer {
+    const at = this.#free.findIndex(({ length }) => length >= bytes && length <= bytes * MOST_EXCESS);
+    const [room] = at < 0 ? [] : this.#free.splice(at, 1);
+    return room ?? Buffer.allocUnsafeSlow(bytes < STEP_BYTES ? bytes : Math.ceil(bytes / STEP_BYTES + 1) * STEP_BYTES);
+  }
+
+  /** A room, or a part of one. Nobody reads it any more. */
+  giveBack(room: Buffer): void {
+    this.#free.push(Buffer.from(room.buffer));
+    this.#free.sort((one, other) => one.length - other.length);
+    if (this.#free.length > MOST_FREE) this.#free.shift();
+  }
+}
