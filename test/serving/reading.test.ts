@@ -144,6 +144,7 @@ describe('a reader', () => {
     await expect(young.get('a')).rejects.toMatchObject({
       code: 'KAPPA_READ_MODEL_CHANGED',
       facts: { reads: 2, live: 1, changed: ['settledAt is gone'] },
+      nextStep: expect.stringContaining('--swap. Until then, run code that reads version 1.') as string,
     });
     await tables.swapTo(two);
     expect(await old.get('a')).toEqual({ id: 'a', paid: '2.00', state: 'paid' });
@@ -159,6 +160,7 @@ describe('a reader', () => {
     await expect(old.get('a')).rejects.toMatchObject({
       code: 'KAPPA_READ_MODEL_CHANGED',
       facts: { changed: ['paid was numeric(12,2), is numeric(14,3)', 'state is gone'] },
+      nextStep: 'Deploy code that reads version 3, or roll back.',
     });
   });
 

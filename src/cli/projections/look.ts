@@ -138,7 +138,9 @@ function planText(plan: readonly PlanEntry[], out: Output): string {
   return plan
     .map((entry) => {
       const title = `${out.color.bold(`${entry.projection} v${entry.version}`)}  ${entry.action === 'none' ? out.color.green('up to date') : out.color.yellow(entry.action.replaceAll('-', ' '))}`;
-      if (entry.action === 'none') return title;
+      const letters =
+        openOf(entry.letters) === 0 ? [] : [`  ${out.color.dim('letters')}     ${lettersText(entry.letters, out)}`];
+      if (entry.action === 'none') return [title, ...letters].join('\n');
       const { events, seconds, bytes: size } = entry.estimate;
       const estimate = [
         plural(events, 'event'),
@@ -148,7 +150,7 @@ function planText(plan: readonly PlanEntry[], out: Output): string {
       return [
         title,
         ...entry.changes.map((change) => `  ${change}`),
-        ...(openOf(entry.letters) === 0 ? [] : [`  ${out.color.dim('letters')}     ${lettersText(entry.letters, out)}`]),
+        ...letters,
         `  ${out.color.dim('to do')}       ${estimate}`,
         ...entry.dependants.map(
           ({ kind, name, effect }) =>

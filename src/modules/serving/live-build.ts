@@ -74,7 +74,10 @@ function assertReadable(
     `projection ${projection} is live in version ${liveVersion}, this code reads version ${version}: ${changed.join('; ')}`,
     {
       facts: { projection, reads: version, live: liveVersion, changed },
-      nextStep: `Deploy code that reads version ${liveVersion}, or roll back.`,
+      nextStep:
+        version > liveVersion
+          ? `Build version ${version} and swap to it: npx nest-kappa projections rebuild ${projection} --swap. Until then, run code that reads version ${liveVersion}.`
+          : `Deploy code that reads version ${liveVersion}, or roll back.`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { asideLine } from '../../../database/dead-letters/aside-line.js';
 import { sqlState } from '../../../database/database-errors.js';
 import type { Database, Queryable } from '../../../database/database.js';
 import { placeOf, placeText, type Aside, type LetterReason } from '../../../database/dead-letters/dead-letter.js';
@@ -5,7 +6,6 @@ import { DeadLetterStore } from '../../../database/dead-letters/dead-letter-stor
 import { LetterPolicy, letterOptions, type DeadLetterOptions } from '../../../database/dead-letters/letter-policy.js';
 import { ParkedKeys, type Sorted, type Sorting } from '../../../database/dead-letters/parked-keys.js';
 import type { ProgressMove } from '../../../database/partition-progress.js';
-import { HEADER } from '../../../kernel/envelope.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { Logger } from '../../../kernel/logger.js';
 import type { PartitionKey } from '../../../kernel/position.js';
@@ -120,9 +120,7 @@ export class BatchLetters {
     const { logger, plan } = this.context;
     for (const { record, reason, attempts } of asides) {
       if (!reason) continue;
-      logger.error(
-        `${plan.label} set ${placeText(placeOf(record))} aside (${record.headers[HEADER.type] ?? 'no type'}), tried ${attempts} times: ${reason.message} Events of its key wait behind it; see \`npx nest-kappa dead-letters list\`.`,
-      );
+      logger.error(asideLine(plan.label, record, attempts, reason));
     }
   }
 

@@ -1,9 +1,9 @@
+import { asideLine } from '../../../database/dead-letters/aside-line.js';
 import type { Queryable } from '../../../database/database.js';
 import { placeOf, placeText, type LetterReason } from '../../../database/dead-letters/dead-letter.js';
 import { DeadLetterStore } from '../../../database/dead-letters/dead-letter-store.js';
 import { LetterPolicy, letterOptions } from '../../../database/dead-letters/letter-policy.js';
 import { ParkedKeys, type Sorting } from '../../../database/dead-letters/parked-keys.js';
-import { HEADER } from '../../../kernel/envelope.js';
 import { sqlState } from '../../../database/database-errors.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { PartitionKey } from '../../../kernel/position.js';
@@ -67,9 +67,7 @@ export class BuildLetters {
     sorting.committed(open);
     for (const { record, reason, attempts } of sorting.asides) {
       if (!reason) continue;
-      this.context.logger.error(
-        `${this.#label} set ${placeText(placeOf(record))} aside (${record.headers[HEADER.type] ?? 'no type'}), tried ${attempts} times: ${reason.message} Events of its key wait behind it; see \`npx nest-kappa dead-letters list\`.`,
-      );
+      this.context.logger.error(asideLine(this.#label, record, attempts, reason));
     }
   }
 
