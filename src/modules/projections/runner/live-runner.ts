@@ -160,9 +160,9 @@ export class LiveRunner {
     } catch (error) {
       // Before all else: on the way out, too, nothing more is committed of what was scanned.
       this.#claimAnew = true;
+      if (signal.aborted || this.#isFinal(error) || isOfAnotherLog(error)) throw error;
       // It may have failed for its size.
       this.#size.reset();
-      if (signal.aborted || this.#isFinal(error) || isOfAnotherLog(error)) throw error;
       await this.#waitOut(error, signal);
     }
   }
