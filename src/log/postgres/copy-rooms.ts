@@ -1,9 +1,9 @@
-/** Free ones that are kept; the rest is left to be swept. */
+/** Free ones that are kept, those that were given back last: the next will be as large. */
 const MOST_FREE = 4;
-/** A room of so many times what is needed is not taken for it. */
-const MOST_EXCESS = 4;
-/** Large rooms have steps of so many bytes: pages of one reader are about the same, and none is the very same. */
-const STEP_BYTES = 512 * 1024;
+/** One of so many times what is needed is not taken for it: half of it would stay empty, and what came would be copied out of it. */
+const MOST_EXCESS = 1.75;
+/** Rooms have steps of so many bytes: pages of one reader are about the same, and none is the very same. */
+const STEP_BYTES = 128 * 1024;
 
 /**
  * Room for what COPY gives, taken again when it is given back. Large buffers lie outside of the engine's heap: it sweeps its old
@@ -16,13 +16,12 @@ export class CopyRooms {
   take(bytes: number): Buffer {
     const at = this.#free.findIndex(({ length }) => length >= bytes && length <= bytes * MOST_EXCESS);
     const [room] = at < 0 ? [] : this.#free.splice(at, 1);
-    return room ?? Buffer.allocUnsafeSlow(bytes < STEP_BYTES ? bytes : Math.ceil(bytes / STEP_BYTES + 1) * STEP_BYTES);
+    return room ?? Buffer.allocUnsafeSlow(bytes < STEP_BYTES ? bytes : Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   }
 
   /** A room, or a part of one. Nobody reads it any more. */
   giveBack(room: Buffer): void {
     this.#free.push(Buffer.from(room.buffer));
-    this.#free.sort((one, other) => one.length - other.length);
     if (this.#free.length > MOST_FREE) this.#free.shift();
   }
 }

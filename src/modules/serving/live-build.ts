@@ -76,7 +76,7 @@ function assertReadable(
       facts: { projection, reads: version, live: liveVersion, changed },
       nextStep:
         version > liveVersion
-          ? `Build version ${version} and swap to it: npx nest-kappa projections rebuild ${projection} --swap. Until then, run code that reads version ${liveVersion}.`
+          ? `Swap to version ${version}: npx nest-kappa projections rebuild ${projection} --swap, or projections swap ${projection} where it is built. Until then, run code that reads version ${liveVersion}.`
           : `Deploy code that reads version ${liveVersion}, or roll back.`,
     },
   );

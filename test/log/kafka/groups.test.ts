@@ -37,6 +37,31 @@ await describeOnKafka('a group of Kafka', 1, (brokers) => {
     expect(first.events[1]?.partitions.some((key) => kept.includes(key))).toBe(false);
   });
 
+  it('is shown as it was before a transaction that does not end', async () => {
+    const { log } = await clients.open();
+    const topic = await newTopic(log, 1);
+    const group = uniqueName('g');
+    const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+    const producer = kafka.producer({ transactionalId: uniqueName('open'), idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    const commit = async (offset: number) => {
+      const transaction = await producer.transaction();
+      await transaction.sendOffsets({
+        consumerGroupId: group,
+        topics: [{ topic, partitions: [{ partition: 0, offset: `${offset}` }] }],
+      });
+      return transaction;
+    };
+    await log.append(records(topic, 0, 3));
+    await (await commit(1)).commit();
+    await expect.poll(() => log.groups.describe(group)).toMatchObject({ committed: position([topic, 0, 1]) });
+    const open = await commit(2);
+    expect(await log.groups.describe(group)).toMatchObject({ committed: position([topic, 0, 1]) });
+    expect((await log.groups.list()).map((one) => one.group)).toContain(group);
+    await open.abort();
+    await producer.disconnect();
+  });
+
   it('lets a member join while another is in the middle of long work, and waits for it only with what moves', async () => {
     const [one, other, third] = [await clients.open(), await clients.open(), await clients.open()];
     const topic = await newTopic(one.log, 4);

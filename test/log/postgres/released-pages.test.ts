@@ -27,12 +27,29 @@ describe('rooms for what COPY gives', () => {
     expect(rooms.take(710_000).buffer).not.toBe(room.buffer);
   });
 
-  it('are kept few, the largest of them', () => {
+  it('are kept few, those that were given back last', () => {
     const rooms = new CopyRooms();
-    const given = [1, 2, 3, 4, 5, 6].map((size) => rooms.take(size * 1024));
+    const given = [1, 2, 4, 8, 16, 32].map((size) => rooms.take(size * 1024));
     for (const room of given) rooms.giveBack(room);
     const taken = given.toReversed().map((room) => rooms.take(room.length).buffer === room.buffer);
     expect(taken).toEqual([true, true, true, true, false, false]);
+  });
+});
+
+describe('rooms of a reader', () => {
+  it.each([300_000, 500_000, 700_000, 1_200_000, 4_000_000])('are used again for pages of about %i bytes', (bytes) => {
+    const rooms = new CopyRooms();
+    const seen = new Set<ArrayBufferLike>();
+    const held: Buffer[] = [];
+    for (let page = 0; page < 60; page += 1) {
+      const room = rooms.take(Math.ceil(bytes * 1.125 * (1 + (page % 5) / 100)));
+      // What fills less than half of its room is copied out of it.
+      expect(bytes).toBeGreaterThan(room.length / 2);
+      if (page >= 20) seen.add(room.buffer);
+      held.push(room);
+      if (held.length > 3) rooms.giveBack(held.shift() as Buffer);
+    }
+    expect(seen.size).toBeLessThanOrEqual(6);
   });
 });
 

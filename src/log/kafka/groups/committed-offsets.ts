@@ -23,15 +23,21 @@ export async function committedOffsets(cluster: Cluster, group: string): Promise
 
 /**
  * As it was committed. Waits for transactions that are ending: their offsets count from the moment their commit was answered.
- * That is told only for partitions that are asked for by name, hence all of the cluster's.
+ * That is told only for partitions that are asked for by name, hence all of the cluster's. `waitMs`: after so long what was
+ * committed before a transaction that does not end; by default that is waited for as long as anything is.
  */
-export function committedPlaces(cluster: Cluster, group: string): Promise<readonly CommittedPlace[]> {
+export function committedPlaces(cluster: Cluster, group: string, waitMs = Infinity): Promise<readonly CommittedPlace[]> {
+  const until = performance.now() + waitMs;
   return cluster.retry(`looking up what group ${group} has committed`, async () => {
     const { topics } = await cluster.metadata(null);
     const asked = topics
       .filter(({ error, internal }) => error === 0 && !internal)
       .map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) }));
-    const { error, offsets } = await cluster.sendToCoordinator('group', group, 'main', offsetFetch, { group, topics: asked });
+    const { error, offsets } = await cluster.sendToCoordinator('group', group, 'main', offsetFetch, {
+      group,
+      topics: asked,
+      requireStable: performance.now() < until,
+    });
     assertNoError(error, `what group ${group} has committed`);
     for (const { topic, partition, error: code } of offsets)
       assertNoError(code, `what group ${group} has committed in ${topic}/${partition}`);

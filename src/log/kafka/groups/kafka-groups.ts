@@ -14,6 +14,9 @@ import { decodeAssignment, decodeTopics } from './group-protocol.js';
 /** What is asked of a member that is not known to the group, or of no member while there are some. */
 const HAS_MEMBERS = [ERROR.unknownMember, ERROR.illegalGeneration, ERROR.rebalanceInProgress];
 
+/** Whoever looks at groups does not wait for longer on a transaction of one that is open, which may be so for minutes. */
+const LOOK_MS = 2_000;
+
 /** Of clients that join groups as consumers do, and of those that only commit. */
 const CONSUMERS = ['consumer', ''];
 
@@ -95,7 +98,7 @@ export class KafkaGroups implements LogGroups {
   }
 
   async #describe(group: string, translation: OffsetTranslation): Promise<GroupDescription | null> {
-    const [members, places] = await Promise.all([this.#members(group), committedPlaces(this.cluster, group)]);
+    const [members, places] = await Promise.all([this.#members(group), committedPlaces(this.cluster, group, LOOK_MS)]);
     if (members.length === 0 && places.length === 0) return null;
     const committed: Record<PartitionKey, number> = {};
     for (const place of places)

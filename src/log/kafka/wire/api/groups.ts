@@ -123,6 +123,8 @@ export const offsetFetch: Api<
   {
     readonly group: string;
     readonly topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+    /** UNSTABLE_OFFSET_COMMIT for what a transaction that is not ended has committed, instead of what was there before. */
+    readonly requireStable: boolean;
   },
   { readonly error: number; readonly offsets: readonly CommittedOffset[] }
 > = {
@@ -130,7 +132,7 @@ export const offsetFetch: Api<
   name: 'OffsetFetch',
   version: 7,
   flexible: true,
-  encode: (writer, { group, topics }) => {
+  encode: (writer, { group, topics, requireStable }) => {
     writer
       .compactString(group)
       .compactArray(topics, ({ topic, partitions }) =>
@@ -139,7 +141,7 @@ export const offsetFetch: Api<
           .compactArray(partitions, (partition) => writer.int32(partition))
           .tags(),
       )
-      .bool(true)
+      .bool(requireStable)
       .tags();
   },
   decode: (reader) => {
