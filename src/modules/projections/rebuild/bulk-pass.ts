@@ -30,6 +30,11 @@ export interface PassOptions {
 const AHEAD = 2;
 const MOST_BYTES = 8 * 1024 * 1024;
 const LEAST_BYTES = 256 * 1024;
+/**
+ * Pages are given back while rows have no more than this. Beyond, the rows of a part leave as much garbage behind when it ends, and
+ * the sweeps that pages bring about, which lie outside of the engine's heap, are what removes it in time.
+ */
+const FEW_ROWS_BYTES = 2 * 1024 * 1024;
 /** Half of what containers are commonly given to stop. */
 const STOP_WITHIN_MS = 5_000;
 
@@ -73,7 +78,7 @@ export async function bulkPass(
     await takeIn(context, jobs, batch, { from: at[key] ?? 0, to, decoded }, signal);
     at[key] = batch.next;
     records += (batch.onDemand ?? batch.records).length;
-    if (jobs.every(holdsNothing)) batch.release?.();
+    if (jobs.every(holdsNothing) && bytesOf(jobs) < FEW_ROWS_BYTES) batch.release?.();
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (performance.now() - written > options.checkpointMs) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
@@ -150,6 +155,11 @@ function holdsNothing(job: RebuildJob): boolean {
   return working(job) && job.bulk.letters === 0 && !job.work.plan.mayHoldBytes;
 }
 
+/** Of the rows of all jobs. */
+function bytesOf(jobs: readonly RebuildJob[]): number {
+  return jobs.reduce((sum, job) => sum + job.bulk.bytes, 0);
+}
+
 export function working(job: RebuildJob): boolean {
   return job.phase === 'building' && !job.lost;
 }
@@ -161,8 +171,7 @@ async function limitMemory(
   most: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const bytes = (): number => jobs.reduce((sum, job) => sum + job.bulk.bytes, 0);
-  while (bytes() > most) {
+  while (bytesOf(jobs) > most) {
     const largest = jobs
       .filter(working)
       .reduce<RebuildJob | null>((max, job) => (max && max.bulk.bytes >= job.bulk.bytes ? max : job), null);
