@@ -122,7 +122,7 @@ describe('what could go wrong, by command', () => {
     await app.database.query(`update ${table} set paid = paid + 1 where id = 'fine-3'`);
     const refused = await json<Failure>(['projections', 'swap', 'fines', '--verify'], inApp);
     expect([refused.code, refused.document.error.code]).toEqual([1, 'KAPPA_VERIFY_DIFFERS']);
-    expect(refused.document.error.message).toContain('changed 1');
+    expect(refused.document.error.message).toContain('1 changed');
     expect(await liveBuilds()).toEqual(['fines v1 build 1']);
 
     await app.database.query(`update ${table} set paid = paid - 1 where id = 'fine-3'`);

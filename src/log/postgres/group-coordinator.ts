@@ -39,13 +39,6 @@ const LEAVE = `
   )
   delete from group_members where group_name = $1 and member = $2`;
 
-/** Both in one statement: the look shows the leases as they were before. */
-const RENEW_AND_LOOK = (states: string): string => `
-  with renewed as (
-    update group_members set lease_until = clock_timestamp() + $3 * interval '1 ms'
-    where member = any ($2::uuid[])
-  )${states}`;
-
 /** What was owned by a group that has shrunk to fewer partitions is left out: nobody would read it. */
 const STATES = `
   select g.name,
@@ -64,6 +57,13 @@ const STATES = `
            order by p.partition
          ) as owners
   from unnest($1::text[]) as g (name)`;
+
+/** Renews leases as well; shown are those before. */
+const RENEW_AND_LOOK = `
+  with renewed as (
+    update group_members set lease_until = clock_timestamp() + $3 * interval '1 ms'
+    where member = any ($2::uuid[])
+  )${STATES}`;
 
 const NOBODY: GroupState = { members: [], owners: [] };
 
@@ -172,7 +172,7 @@ export class GroupCoordinator {
     const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>(
       members.length === 0
         ? { name: 'kappa_group_states', text: STATES, values: [groups] }
-        : { name: 'kappa_group_renew', text: RENEW_AND_LOOK(STATES), values: [groups, members, this.times.sessionTimeoutMs] },
+        : { name: 'kappa_group_renew', text: RENEW_AND_LOOK, values: [groups, members, this.times.sessionTimeoutMs] },
     );
     const states = new Map(
       rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]),

@@ -56,17 +56,14 @@ export class FoldPlan {
     this.label = `${definition.name} v${definition.version}`;
     this.topics = definition.from.map((topic) => topic.name);
     this.hasRaw = handlers.some((handler) => handler.run.kind === 'raw');
-    this.shared =
-      this.hasRaw ||
-      definition.from.length > 1 ||
-      handlers.some((handler) => handler.key !== null) ||
-      definition.from.some((topic) => topic.decode !== null);
+    const isForeign = definition.from.some((topic) => topic.decode !== null);
+    this.shared = this.hasRaw || definition.from.length > 1 || handlers.some((handler) => handler.key !== null) || isForeign;
     this.rowsByKey = !this.shared && codec.table.columns.every(({ isKey, type }) => !isKey || KEEPS_TEXT.test(type));
     const declared = new Map<string, AnyEvent>(
       definition.from.flatMap((topic) => topic.events.map((event) => [event.type, event])),
     );
     this.#handlers = byType(handlers, declared);
-    this.mayHoldBytes = payloads !== jsonCodec || definition.from.some((topic) => topic.decode !== null);
+    this.mayHoldBytes = payloads !== jsonCodec || isForeign;
     this.#decoder = new EventDecoder(definition.from, payloads);
     this.#streamKeys = handlers.some((handler) => handler.key === null && handler.run.kind === 'fold')
       ? new StreamKeys(definition, codec.table.key)

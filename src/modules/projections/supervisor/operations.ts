@@ -185,7 +185,7 @@ export class Operations extends ProjectionOperations {
     if (added + removed + changed === 0) return;
     throw new KappaError(
       'KAPPA_VERIFY_DIFFERS',
-      `${buildLabel(target)} differs from ${buildLabel(live)}: rows added ${added}, removed ${removed}, changed ${changed}`,
+      `${buildLabel(target)} differs from ${buildLabel(live)}: in rows: ${added} added, ${removed} removed, ${changed} changed`,
       {
         facts: { build: target.id, live: live.id, added, removed, changed },
         nextStep: `Nothing was swapped. See which: npx nest-kappa projections verify ${target.projection}; swap without --verify when that is meant.`,
