@@ -47,6 +47,7 @@ export class LiveRunner {
   readonly #refusals = new Refusals();
   readonly #kept = new KeptRows();
   readonly #size: BatchSize;
+  readonly #elapsed: () => number;
   readonly #label: string;
   readonly #letters: BuildLetters;
   #lettersAt = 0;
@@ -69,6 +70,7 @@ export class LiveRunner {
     this.#label = buildLabel(work.build);
     this.#letters = new BuildLetters(context, work);
     this.#size = new BatchSize(context.liveBatchRecords ?? null, work.plan.shared);
+    this.#elapsed = context.elapsed ?? (() => performance.now());
     this.#stored = new StoredError(context, work.build);
   }
 
@@ -174,10 +176,10 @@ export class LiveRunner {
     }
     const behind = this.#owned.isBehindAfter(batches);
     this.#kept.keeping = behind && this.#owned.keys.length === this.#partitions;
-    const began = performance.now();
+    const began = this.#elapsed();
     if (wantsAny(parts, this.work.plan) || this.#skippedDue()) await this.#commit(parts, signal);
     else this.#owned.scannedTo(parts);
-    if (behind) this.#size.took(recordsIn(parts), performance.now() - began);
+    if (behind) this.#size.took(recordsIn(parts), this.#elapsed() - began);
     else this.#size.reset();
     if (!this.#kept.keeping) this.#kept.drop();
     for (const { topic, partition, offset: at } of again) this.#owned.rewind(topic, partition, at);

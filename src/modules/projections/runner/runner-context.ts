@@ -16,4 +16,6 @@ export interface RunnerContext {
   readonly deadLetters?: DeadLetterOptions;
   /** Records of one batch of a live runner at most, over all its partitions. Default 5,000. */
   readonly liveBatchRecords?: number;
+  /** Milliseconds since some moment, by which a live runner sees how long its batches take. Default: the process's. */
+  readonly elapsed?: () => number;
 }
