@@ -144,7 +144,8 @@ export class Cursor implements FetchPlace {
       if (this.#sought && offset < this.#scanned) continue;
       this.#sought = false;
       if (offset < this.#scanned) throw outOfOrder(record, offset, this.#scanned);
-      this.#records.push({ ...record, offset: offset as Offset });
+      const { topic, partition, timestampUs, key, value, headers } = record;
+      this.#records.push({ topic, partition, offset: offset as Offset, timestampUs, key, value, headers });
       this.#scanned = offset + 1;
     }
     this.end = Math.max(this.end, this.#scanned);

@@ -59,8 +59,8 @@ export class RowWindow {
   touch(text: string, key: RowKey): RowEntry {
     let entry = this.entries.get(text);
     if (entry === undefined) {
-      // The given key may be a scratch object of the caller's.
-      entry = new RowEntry(text, Object.freeze({ ...key }), this.complete);
+      // The given key may be a scratch object of the caller's. Spread and frozen, each would leave a hidden class behind.
+      entry = new RowEntry(text, Object.freeze(Object.assign({}, key)), this.complete);
       this.entries.set(text, entry);
     }
     if (entry.batch !== this.#batch) {
