@@ -24,6 +24,11 @@ async function group(...given: readonly AppendRequest[]): Promise<ReturnType<typ
   return parseOutcomes(given, rows[0]?.outcomes ?? '');
 }
 
+async function judged(given: AppendRequest): Promise<ReturnType<typeof parseOutcomes>[number] | undefined> {
+  const { rows } = await database.query<{ outcomes: string }>(statements.judged([given], null));
+  return parseOutcomes([given], rows[0]?.outcomes ?? '')[0];
+}
+
 async function alone(given: AppendRequest): Promise<ReturnType<typeof parseOutcomes>[number]> {
   const { rows } = await database.query<{ outcomes: string }>(statements.one(given));
   const [outcome] = parseOutcomes([given], rows[0]?.outcomes ?? '');
@@ -31,10 +36,11 @@ async function alone(given: AppendRequest): Promise<ReturnType<typeof parseOutco
   return outcome;
 }
 
-/** What must be true of the function for one command and of the function for a group, which is given one command here. */
+/** What must be true of the function for one command and of those for a group, which are given one command here. */
 describe.each([
   ['alone', alone],
   ['in a group', async (given: AppendRequest) => (await group(given))[0]],
+  ['judged in a group', judged],
 ])('a command %s', (form, append) => {
   const id = (name: string): string => `${form.replaceAll(' ', '-')}-${name}`;
 
@@ -105,7 +111,7 @@ describe.each([
   });
 
   it('never lets the time of a partition run backwards', async () => {
-    const partition = form === 'alone' ? 6 : 7;
+    const partition = 5 + ['alone', 'in a group', 'judged in a group'].indexOf(form);
     const [first, second] = [idIn(partition, 'time'), idIn(partition, 'later')];
     await append(request({ id: first }));
     await database.query(`update log_records set recorded_at = now() + interval '1 hour' where stream = $1`, [

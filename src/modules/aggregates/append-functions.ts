@@ -257,6 +257,6 @@ end
 $body$;
 `;
 
-function microseconds(time: string): string {
+export function microseconds(time: string): string {
   return `(extract(epoch from ${time}) * 1000000)::bigint`;
 }

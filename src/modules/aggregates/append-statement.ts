@@ -2,6 +2,7 @@ import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js
 import type { Statement } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import { KappaError } from '../../kernel/errors.js';
+import { parseTogether, valuesTogether } from './group-together.js';
 import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
 
 /** Answered for a command that an earlier one of its group stands in the way of: it was not looked at, send it again. */
@@ -12,19 +13,27 @@ export interface AppendStatements {
   one(request: AppendRequest): Statement;
   /** A group of commands; each is judged for itself. Null: locks are waited for as long as the session says. */
   group(requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement;
+  /** The same, without asking first whether all may be appended. */
+  judged(requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement;
 }
 
 export function appendStatements(schema: string): AppendStatements {
   const quoted = quoteIdentifier(schema);
   const one = `select ${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as outcomes`;
-  const group = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18), ';') as outcomes`;
+  const together = `select ${quoted}.append_group($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as outcomes`;
+  const judged = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18), ';') as outcomes`;
+  const judge = (requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement => ({
+    name: 'kappa append group judged',
+    text: judged,
+    values: [...valuesOfGroup(requests), lockTimeoutMs],
+  });
   return {
     one: (request) => ({ name: 'kappa append one', text: one, values: valuesOfOne(request) }),
-    group: (requests, lockTimeoutMs) => ({
-      name: 'kappa append group',
-      text: group,
-      values: [...valuesOfGroup(requests), lockTimeoutMs],
-    }),
+    group: (requests, lockTimeoutMs) => {
+      const values = valuesTogether(requests, lockTimeoutMs);
+      return values ? { name: 'kappa append group', text: together, values } : judge(requests, lockTimeoutMs);
+    },
+    judged: judge,
   };
 }
 
@@ -88,6 +97,8 @@ function claimsOf(requests: readonly AppendRequest[]): readonly { command: numbe
 
 /** Reads what the functions answered, command by command. */
 export function parseOutcomes(requests: readonly AppendRequest[], answer: string): readonly (AppendOutcome | typeof LATER)[] {
+  const together = parseTogether(requests, answer);
+  if (together) return together;
   const answers = answer.split(';');
   if (answers.length !== requests.length) {
     throw new KappaError('KAPPA_INTERNAL', `the append of ${requests.length} commands answered ${answers.length} times`, {

@@ -1,5 +1,6 @@
 import type { Migration } from '../../database/migration.js';
 import { appendFunctions } from './append-functions.js';
+import { appendGroupFunction } from './append-group-function.js';
 import { loadFunction } from './load-function.js';
 
 /** The tables and functions of the write side. They stand on the log's: apply those first. */
@@ -7,6 +8,7 @@ export const aggregateMigrations: readonly Migration[] = [
   { id: 'aggregates-0001-commands', up: ({ schema }) => tables(schema) },
   { id: 'aggregates-0002-append', up: ({ schema }) => appendFunctions(schema) },
   { id: 'aggregates-0003-load', up: ({ schema }) => loadFunction(schema) },
+  { id: 'aggregates-0004-append-group', up: ({ schema }) => appendGroupFunction(schema) },
 ];
 
 /**
