@@ -43,20 +43,27 @@ export function encodeEvent(
   codec: Codec,
 ): { readonly value: Uint8Array; readonly headers: RecordHeaders } {
   const payload = codec.encode(event.data, { tenant: event.tenant, type: event.type, streamId: event.streamId });
-  const headers: Record<string, string> = {
-    [HEADER.specVersion]: '1.0',
-    [HEADER.id]: event.id,
-    [HEADER.type]: event.type,
-    [HEADER.source]: event.tenant === null ? `/${event.aggregate}` : `/${event.aggregate}?tenant=${event.tenant}`,
-    [HEADER.subject]: event.streamId,
-    [HEADER.time]: event.occurredAt,
-    [HEADER.eventVersion]: String(event.eventVersion),
-    [HEADER.streamVersion]: String(event.streamVersion),
-    ...payload.headers,
+  // By their names as they stand in HEADER: computed ones would make each an object of a shape of its own, slow to write as JSON.
+  const headers: WrittenHeaders & Record<string, string> = {
+    ce_specversion: '1.0',
+    ce_id: event.id,
+    ce_type: event.type,
+    ce_source: event.tenant === null ? `/${event.aggregate}` : `/${event.aggregate}?tenant=${event.tenant}`,
+    ce_subject: event.streamId,
+    ce_time: event.occurredAt,
+    ce_eventversion: String(event.eventVersion),
+    ce_streamversion: String(event.streamVersion),
   };
+  for (const name in payload.headers) headers[name] = payload.headers[name] ?? '';
   if (event.tenant !== null) headers[HEADER.tenant] = event.tenant;
   if (event.correlationId !== null) headers[HEADER.correlationId] = event.correlationId;
   if (event.causationId !== null) headers[HEADER.causationId] = event.causationId;
   if (event.traceparent !== null) headers[HEADER.traceparent] = event.traceparent;
   return { value: payload.value, headers };
 }
+
+/** Those that every event has. */
+type WrittenHeaders = Record<
+  (typeof HEADER)['specVersion' | 'id' | 'type' | 'source' | 'subject' | 'time' | 'eventVersion' | 'streamVersion'],
+  string
+>;

@@ -1,3 +1,4 @@
+import { isBoundedText } from './bounded-text.js';
 import { KappaError } from './errors.js';
 
 declare const brand: unique symbol;
@@ -72,17 +73,13 @@ export function streamKey(tenant: string | null, id: string): string {
   return tenant === null ? id : `${tenantPart(tenant)}/${id}`;
 }
 
+/** Whether a stream can have this id: 1 to 400 bytes of well-formed text. */
+export function isStreamId(id: unknown): id is string {
+  return isBoundedText(id, MAX_STREAM_ID_BYTES);
+}
+
 function checkedStreamId(id: string): string {
-  // A NUL cannot be stored by PostgreSQL as text, and a lone surrogate would change on its way through UTF-8.
-  if (
-    typeof id !== 'string' ||
-    id === '' ||
-    id.includes('\0') ||
-    !id.isWellFormed() ||
-    Buffer.byteLength(id) > MAX_STREAM_ID_BYTES
-  ) {
-    throw badName('stream id', id, `Use 1 to ${MAX_STREAM_ID_BYTES} bytes of well-formed text.`);
-  }
+  if (!isStreamId(id)) throw badName('stream id', id, `Use 1 to ${MAX_STREAM_ID_BYTES} bytes of well-formed text.`);
   return id;
 }
 

@@ -24,16 +24,23 @@ export function checkedPayload<D>(shape: Shape<D>, value: unknown, what: string)
   return value;
 }
 
+const NO_ISSUES: readonly PayloadIssue[] = [];
+/** Decorators have run by the time a class has its first value; the look at what they left allocates more than the check. */
+const withoutRules = new WeakSet<object>();
+
 /**
  * The class-validator issues of a value against a class; none where the class has no rules.
  * The value may be an instance or a plain object.
  */
 export function classIssues(target: new (...args: never[]) => unknown, value: unknown): readonly PayloadIssue[] {
   if (typeof value !== 'object' || value === null) return [{ path: '', message: 'must be an object' }];
+  if (withoutRules.has(target)) return NO_ISSUES;
   const validator = optionalModule<ClassValidator>('class-validator');
-  if (!validator) return [];
-  const rules = validator.getMetadataStorage().getTargetValidationMetadatas(target, '', false, false);
-  if (rules.length === 0) return [];
+  const rules = validator?.getMetadataStorage().getTargetValidationMetadatas(target, '', false, false) ?? [];
+  if (!validator || rules.length === 0) {
+    withoutRules.add(target);
+    return NO_ISSUES;
+  }
   const transformer = optionalModule<ClassTransformer>('class-transformer');
   const instance =
     value instanceof target

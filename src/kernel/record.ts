@@ -1,3 +1,4 @@
+import { MOST_BYTES_PER_UNIT } from './bounded-text.js';
 import type { Offset, TopicName } from './names.js';
 
 /** Header names are text, values are text: what CloudEvents' Kafka binding needs. */
@@ -37,9 +38,6 @@ export function recordBytes(record: Pick<NewRecord, 'key' | 'value' | 'headers'>
   }
   return bytes;
 }
-
-/** UTF-8 takes up to three bytes for what a string counts as one. */
-const MOST_BYTES_PER_UNIT = 3;
 
 /** No less than {@link recordBytes}, and told without looking at each text: enough where a record is far from a limit. */
 export function recordBytesAtMost({ key, value, headers }: Pick<NewRecord, 'key' | 'value' | 'headers'>): number {

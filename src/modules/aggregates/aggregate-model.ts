@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isBoundedText } from '../../kernel/bounded-text.js';
 import type { Codec } from '../../kernel/codec.js';
 import { codeFingerprint } from '../../kernel/code-fingerprint.js';
 import { deepFreeze } from '../../kernel/deep-freeze.js';
@@ -31,6 +32,8 @@ export class AggregateModel {
   /** How often somebody has asked where an event is recorded before the append could tell. */
   guessedPlaces = 0;
   readonly #freeze: <T>(value: T) => T;
+  /** Of the partitions that were written to: a text for each command would have to be looked up by its content each time. */
+  readonly #partitionKeys: PartitionKey[] = [];
 
   constructor(
     readonly definition: AggregateDefinition,
@@ -50,13 +53,14 @@ export class AggregateModel {
     const { name, topic } = this.definition;
     const key = streamKey(tenant, id);
     const partition = partitionOf(key, topic.partitions);
+    this.#partitionKeys[partition] ??= partitionKey(topic.name, partition);
     return {
       stream: streamName({ tenant, aggregate: name, id }),
       tenant,
       id,
       key,
       partition,
-      partitionKey: partitionKey(topic.name, partition),
+      partitionKey: this.#partitionKeys[partition],
     };
   }
 
@@ -112,14 +116,7 @@ const MAX_CLAIM_BYTES = 800;
 
 function checkedClaim(name: string, value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  if (
-    typeof value === 'string' &&
-    value !== '' &&
-    !value.includes('\0') &&
-    value.isWellFormed() &&
-    Buffer.byteLength(value) <= MAX_CLAIM_BYTES
-  )
-    return value;
+  if (isBoundedText(value, MAX_CLAIM_BYTES)) return value;
   throw new KappaError(
     'KAPPA_BAD_UNIQUE_VALUE',
     `${name} claims ${typeof value === 'string' ? 'a text that is empty, too long or not well-formed' : `a ${typeof value}`}`,

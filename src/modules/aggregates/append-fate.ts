@@ -2,7 +2,7 @@
 export class AppendFate {
   #appended: boolean | null = null;
   #before: AppendFate | null;
-  #told: ((appended: boolean) => void)[] = [];
+  #told: ((appended: boolean) => void)[] | null = null;
 
   /** `before`: the append that this one was decided on, where that is not committed yet. */
   constructor(before: AppendFate | null = null) {
@@ -26,12 +26,14 @@ export class AppendFate {
     this.#appended = appended;
     // A stream that never rests would else hold on to every append it ever made.
     this.#before = null;
-    for (const tell of this.#told.splice(0)) tell(appended);
+    const told = this.#told;
+    this.#told = null;
+    if (told) for (const tell of told) tell(appended);
   }
 
   /** Resolves with whether it was appended. */
   settled(): Promise<boolean> {
     const appended = this.#appended;
-    return appended === null ? new Promise((resolve) => this.#told.push(resolve)) : Promise.resolve(appended);
+    return appended === null ? new Promise((resolve) => (this.#told ??= []).push(resolve)) : Promise.resolve(appended);
   }
 }

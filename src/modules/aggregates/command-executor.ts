@@ -9,8 +9,8 @@ import { AggregateRegistry } from './aggregate-registry.js';
 import type { AggregateDefinition, Inject } from './aggregate.js';
 import { Appender, type AppenderLimits } from './appender.js';
 import { checkCommand } from './command-check.js';
-import { CommandRun } from './command-run.js';
-import { Commands, type CommandResult, type ExecuteOptions } from './command.js';
+import { CommandRun, type RunPlace } from './command-run.js';
+import { Commands, type CommandResult, type ExecuteOptions, type OwnTransaction } from './command.js';
 import { OwnTransactionAppender } from './own-transaction.js';
 import { FoundingGuess } from './founding-guess.js';
 import type { RunParts } from './run-target.js';
@@ -50,11 +50,14 @@ export class CommandExecutor extends Commands {
   readonly #appender: Appender;
   readonly #snapshots: SnapshotWriter;
   readonly #reads: SharedReads;
+  /** Of all commands that bring no transaction of their own. */
+  readonly #place: RunPlace;
   readonly #parts: RunParts;
   /** Only counted: sets that are filled and emptied all the time hold what was in them until the old generation is swept. */
   #underWay = 0;
   #rested: (() => void)[] = [];
   #started: Promise<void> | null = null;
+  #isBound = false;
   #stopped = false;
 
   constructor(private readonly options: CommandExecutorOptions) {
@@ -68,6 +71,7 @@ export class CommandExecutor extends Commands {
     this.#appender = new Appender(database, log, options.appender);
     this.#snapshots = new SnapshotWriter(database, logger);
     this.#reads = new SharedReads(database.schema, async (statement) => (await database.query<never>(statement)).rows);
+    this.#place = { reads: this.#reads, append: (request) => this.#appender.append(request), shared: true };
     this.#parts = {
       codec,
       loader: new StreamLoader(database.schema),
@@ -91,6 +95,7 @@ export class CommandExecutor extends Commands {
     this.#started ??= this.#registry.bind(this.options.database, this.options.log);
     try {
       await this.#started;
+      this.#isBound = true;
     } catch (error) {
       this.#started = null;
       throw error;
@@ -114,7 +119,17 @@ export class CommandExecutor extends Commands {
     if (this.#stopped) throw new RetriableError('commands are stopped', { nextStep: 'Send it to a process that runs.' });
     this.#underWay += 1;
     try {
-      return await this.#execute(command, options);
+      const { model, handler } = this.#registry.route(command);
+      checkCommand(model.definition, handler, command, options);
+      // Also while a start is under way: topics are bound at its end.
+      if (!this.#isBound) await this.start();
+      const address = model.address(
+        options.tenant ?? null,
+        (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
+      );
+      const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
+      const place = options.transaction ? await this.#placeIn(options.transaction) : this.#place;
+      return await new CommandRun(target, this.#parts, place).run();
     } finally {
       this.#underWay -= 1;
       if (this.#underWay === 0) for (const resolve of this.#rested.splice(0)) resolve();
@@ -131,30 +146,10 @@ export class CommandExecutor extends Commands {
       yield model.decode(record);
   }
 
-  async #execute(command: object, options: ExecuteOptions): Promise<CommandResult> {
-    const { model, handler } = this.#registry.route(command);
-    checkCommand(model.definition, handler, command, options);
-    // Also while a start is under way: topics are bound at its end.
-    await this.start();
-    const address = model.address(
-      options.tenant ?? null,
-      (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
-    );
-    const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
-    if (options.transaction) {
-      // Not in turn: the caller's transaction may hold the very lock that the command before it waits for.
-      const own = new OwnTransactionAppender(options.transaction, this.options.database.schema);
-      await own.begin(this.#parts.newId());
-      return new CommandRun(target, this.#parts, {
-        reads: own.reads,
-        append: (request) => own.append(request),
-        shared: false,
-      }).run();
-    }
-    return new CommandRun(target, this.#parts, {
-      reads: this.#reads,
-      append: (request) => this.#appender.append(request),
-      shared: true,
-    }).run();
+  /** Not in turn: the caller's transaction may hold the very lock that the command before it waits for. */
+  async #placeIn(transaction: OwnTransaction): Promise<RunPlace> {
+    const own = new OwnTransactionAppender(transaction, this.options.database.schema);
+    await own.begin(this.#parts.newId());
+    return { reads: own.reads, append: (request) => own.append(request), shared: false };
   }
 }

@@ -37,6 +37,7 @@ interface RefusedAhead {
   readonly ahead: AppendFate;
 }
 
+type Done = Attempt | RefusedAhead | Repeat;
 type Repeat = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
 
 const LONGEST_PAUSE_MS = 250;
@@ -74,11 +75,18 @@ export class CommandRun {
       }
       if (!('decided' in done)) return this.#repeated(done);
       const { decided, founding } = done;
-      const outcome = await done.outcome;
-      switch (outcome.outcome) {
-        case 'appended':
+      let outcome: AppendOutcome;
+      try {
+        outcome = await done.outcome;
+        if (outcome.outcome === 'appended') {
           if (founding) this.parts.founding.learn(handler, true);
           return done.result ?? this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
+        }
+      } finally {
+        // Only now that the state is in the cache, or somebody would find it in neither.
+        this.parts.turns.forget(address.stream, decided.request.fate);
+      }
+      switch (outcome.outcome) {
         case 'repeated':
         case 'reused':
           return this.#repeated(outcome);
@@ -102,13 +110,34 @@ export class CommandRun {
     }
   }
 
-  #inTurn(): Promise<Attempt | RefusedAhead | Repeat> {
+  #inTurn(): Done | Promise<Done> {
     const { place, parts, target } = this;
-    return place.shared ? parts.turns.run(target.address.stream, () => this.#attempt()) : this.#attempt();
+    if (!place.shared) return this.#attempt();
+    const { stream } = target.address;
+    return (parts.turns.isFree(stream) && this.#attemptAtOnce()) || parts.turns.run(stream, () => this.#attempt());
+  }
+
+  /** Where nothing is waited for nobody can come between: no turn is taken, and no promise made. Null where something must be. */
+  #attemptAtOnce(): Attempt | RefusedAhead | null {
+    const { handler, address } = this.target;
+    if (handler.prepare) return null;
+    const ahead = this.parts.turns.ahead(address.stream);
+    if (ahead) return this.#attemptAhead(ahead);
+    const remembered = this.#remembered();
+    const known = remembered ?? this.#founded();
+    if (!known) return null;
+    let decided: Decided;
+    try {
+      decided = this.#decideOn(known, undefined, null);
+    } catch {
+      // The state may be behind: it is decided again, on what has been compared with the log.
+      return null;
+    }
+    return decided.guessed ? null : this.#handOver(decided, remembered === null);
   }
 
   /** Load, prepare, decide, hand over, once; or what the same command did before, where its id turns out to be known. */
-  async #attempt(): Promise<Attempt | RefusedAhead | Repeat> {
+  async #attempt(): Promise<Done> {
     const { handler, address } = this.target;
     const ahead = this.place.shared ? this.parts.turns.ahead(address.stream) : null;
     if (ahead) {
@@ -118,47 +147,47 @@ export class CommandRun {
       await ahead.fate.settled();
     }
     const remembered = this.#remembered();
-    const founding = remembered === null && this.#foundsLikely();
-    const known = founding ? { version: 0, state: this.target.model.initialState(), snapshotVersion: 0 } : remembered;
+    const founded = remembered ? null : this.#founded();
+    const known = remembered ?? founded;
     // What prepare does is not done again for a command that has taken effect.
     const loaded = known ? (handler.prepare && (await this.#lookUp())) || known : await this.#load(null);
     if ('outcome' in loaded) return loaded;
     let decided: Decided;
     try {
-      decided = await this.#decideOn(loaded);
+      decided = await this.#prepareAndDecide(loaded);
     } catch (error) {
       if (!known) throw error;
       // No append compares this with the head, so the state itself must be: it may be behind, for as long as it is kept.
       const current = await this.#catchUp(known);
       if ('outcome' in current) return current;
       if (current.version === known.version) throw error;
-      decided = await this.#decideOn(current);
+      decided = await this.#prepareAndDecide(current);
     }
-    const { request, after, guessed } = decided;
-    const outcome = this.place.append(request);
-    let result: CommandResult | null = null;
-    if (this.place.shared) {
-      if (guessed) result = await this.#settledInTurn(decided, outcome);
-      else this.parts.turns.goAhead(address.stream, { stream: after, fate: request.fate });
-    }
-    return { decided, founding: founding && decided.before === known, outcome, result };
+    const founding = founded !== null && decided.before === founded;
+    if (!this.place.shared || !decided.guessed) return this.#handOver(decided, founding);
+    const outcome = this.place.append(decided.request);
+    return { decided, founding, outcome, result: await this.#settledInTurn(decided, outcome) };
   }
 
   /** Null where it takes a guess: then it is decided when all is known. */
   #attemptAhead({ stream, fate }: StreamAhead): Attempt | RefusedAhead | null {
-    const { model, address } = this.target;
+    const { model } = this.target;
     const { guessedPlaces } = model;
     let decided: Decided;
     try {
-      this.#expect(stream);
-      decided = decideOn(this.parts, this.target, this.#identity, stream, undefined, fate);
+      decided = this.#decideOn(stream, undefined, fate);
     } catch (refused) {
       return model.guessedPlaces === guessedPlaces ? { refused, ahead: fate } : null;
     }
-    if (decided.guessed) return null;
+    return decided.guessed ? null : this.#handOver(decided, false);
+  }
+
+  /** Appends, and shows the next command of the stream what that will have brought. */
+  #handOver(decided: Decided, founding: boolean): Attempt {
     const outcome = this.place.append(decided.request);
-    this.parts.turns.goAhead(address.stream, { stream: decided.after, fate: decided.request.fate });
-    return { decided, founding: false, outcome, result: null };
+    if (this.place.shared)
+      this.parts.turns.goAhead(this.target.address.stream, { stream: decided.after, fate: decided.request.fate });
+    return { decided, founding, outcome, result: null };
   }
 
   /** In turn: the next command finds what this one brought, or nothing. */
@@ -175,11 +204,16 @@ export class CommandRun {
     return cached && cached.version >= (this.target.options.expectedVersion ?? 0) ? cached : null;
   }
 
-  /** Prepare may have effects outside: it is not called for a state that is only likely. */
-  #foundsLikely(): boolean {
-    const { handler, options } = this.target;
-    if (!this.place.shared || handler.prepare || this.#isThere) return false;
-    return options.expectedVersion === undefined ? this.parts.founding.isLikely(handler) : options.expectedVersion === 0;
+  /**
+   * The state of a stream that is likely to be new, where the command founds one; else null. Prepare may have effects outside: it is
+   * not called for a state that is only likely.
+   */
+  #founded(): LoadedStream | null {
+    const { handler, options, model } = this.target;
+    if (!this.place.shared || handler.prepare || this.#isThere) return null;
+    const { expectedVersion } = options;
+    const isLikely = expectedVersion === undefined ? this.parts.founding.isLikely(handler) : expectedVersion === 0;
+    return isLikely ? { version: 0, state: model.initialState(), snapshotVersion: 0 } : null;
   }
 
   async #load(known: LoadedStream | null): Promise<LoadedStream | Repeat> {
@@ -207,13 +241,17 @@ export class CommandRun {
     return this.parts.loader.earlier(this.place.reads, this.target.address, this.#identity);
   }
 
-  async #decideOn(before: LoadedStream): Promise<Decided> {
+  async #prepareAndDecide(before: LoadedStream): Promise<Decided> {
     const { handler, command } = this.target;
+    if (!handler.prepare) return this.#decideOn(before, undefined, null);
     this.#expect(before);
-    const facts = handler.prepare
-      ? await handler.prepare(command, before.state as Readonly<unknown>, this.parts.inject)
-      : undefined;
-    return decideOn(this.parts, this.target, this.#identity, before, facts);
+    return this.#decideOn(before, await handler.prepare(command, before.state as Readonly<unknown>, this.parts.inject), null);
+  }
+
+  /** @throws what {@link decideOn} throws; WrongExpectedVersionError */
+  #decideOn(before: LoadedStream, facts: unknown, ahead: AppendFate | null): Decided {
+    this.#expect(before);
+    return decideOn(this.parts, this.target, this.#identity, before, facts, ahead);
   }
 
   /** @throws WrongExpectedVersionError when the stream is not where the caller has seen it. */

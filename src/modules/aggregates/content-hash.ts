@@ -10,12 +10,41 @@ function canonical(value: unknown): string {
   if (typeof value === 'bigint') return `"${value}n"`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   if ('toJSON' in value && typeof value.toJSON === 'function') return canonical((value.toJSON as () => unknown)());
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value instanceof Map || value instanceof Set) return canonical([...value]);
-  const fields = value as Readonly<Record<string, unknown>>;
-  const names = Object.keys(fields).filter((name) => fields[name] !== undefined && typeof fields[name] !== 'function');
-  return `{${names
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${canonical(fields[name])}`)
-    .join(',')}}`;
+  if (Array.isArray(value)) return list(value);
+  if (value instanceof Map || value instanceof Set) return list([...value]);
+  return fields(value as Readonly<Record<string, unknown>>);
+}
+
+function list(items: readonly unknown[]): string {
+  let text = '';
+  for (const item of items) text += text === '' ? canonical(item) : `,${canonical(item)}`;
+  return `[${text}]`;
+}
+
+function fields(values: Readonly<Record<string, unknown>>): string {
+  let text = '';
+  for (const name of sortedNames(values)) {
+    const value = values[name];
+    if (value === undefined || typeof value === 'function') continue;
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonical(value)}`;
+  }
+  return `{${text}}`;
+}
+
+const FEW_NAMES = 16;
+
+/** In order of their code units. Most objects have few fields: for those a sort of its own is most of the work. */
+function sortedNames(values: object): readonly string[] {
+  const names = Object.keys(values);
+  if (names.length > FEW_NAMES) return names.sort();
+  for (let end = 1; end < names.length; end += 1) {
+    const name = names[end] ?? '';
+    let at = end;
+    for (let before = names[at - 1]; before !== undefined && before > name; before = names[at - 1]) {
+      names[at] = before;
+      at -= 1;
+    }
+    names[at] = name;
+  }
+  return names;
 }

@@ -29,7 +29,7 @@ export function decideOn(
   identity: CommandIdentity,
   before: LoadedStream,
   facts: unknown,
-  ahead: AppendFate | null = null,
+  ahead: AppendFate | null,
 ): Decided {
   const { model, handler, command, options, address } = target;
   const { commandId } = identity;
@@ -69,7 +69,7 @@ export function decideOn(
 
 function requestOf(
   { address, model, topicId }: RunTarget,
-  identity: CommandIdentity,
+  { commandId, contentHash }: CommandIdentity,
   expectedVersion: number,
   written: readonly WrittenEvent[],
   claims: readonly UniqueClaim[],
@@ -86,7 +86,8 @@ function requestOf(
     topicId,
     partition,
     partitionKey,
-    ...identity,
+    commandId,
+    contentHash,
     expectedVersion,
     events,
     claims,

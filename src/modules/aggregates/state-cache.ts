@@ -31,10 +31,14 @@ export class StateCache {
   /** An older state never takes the place of a newer one: drop that first where it is not to be trusted. */
   set(stream: StreamName, entry: LoadedStream): void {
     if (this.size === 0) return;
-    const place = this.#places.get(stream) ?? { entry: null };
-    if ((place.entry?.version ?? 0) > entry.version) return;
-    place.entry = entry;
-    this.#renew(stream, place);
+    const place = this.#places.get(stream);
+    if (place) {
+      if ((place.entry?.version ?? 0) > entry.version) return;
+      place.entry = entry;
+      this.#renew(stream, place);
+      return;
+    }
+    this.#places.set(stream, { entry });
     if (this.#places.size <= this.size) return;
     for (const oldest of this.#places.keys()) {
       this.drop(oldest);
@@ -49,11 +53,16 @@ export class StateCache {
     this.#places.delete(stream);
   }
 
+  /** Not while there is room: who is used by the time it becomes scarce is renewed then. */
   #renew(stream: StreamName, place: Place): void {
+    if (this.#places.size < this.size * SCARCE) return;
     this.#places.delete(stream);
     this.#places.set(stream, place);
   }
 }
+
+/** A part of the size. */
+const SCARCE = 0.75;
 
 /** What the map holds instead of the states themselves: its former tables live until the old generation is swept. */
 interface Place {

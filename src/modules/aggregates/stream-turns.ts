@@ -42,20 +42,29 @@ export class StreamTurns {
     }
   }
 
-  /** What the last command has decided, while its append is under way. */
-  ahead(stream: StreamName): StreamAhead | null {
-    return this.#lines.get(stream)?.ahead ?? null;
+  /** Nobody is in turn: what does not wait for anything needs none. */
+  isFree(stream: StreamName): boolean {
+    return this.#lines.get(stream)?.inTurn !== true;
   }
 
-  /** To be called in turn. It is forgotten when its append is settled: what is committed stands in the cache. */
+  /** What the last command has decided, until its append is known to be lost, or stands in the cache. */
+  ahead(stream: StreamName): StreamAhead | null {
+    const ahead = this.#lines.get(stream)?.ahead ?? null;
+    // Whoever was decided on a lost one comes back before its owner forgets it, and would be lost with it again, for ever.
+    return ahead?.fate.isLost() ? null : ahead;
+  }
+
+  /** To be called in turn, or where that is free; to be forgotten once its append is settled. */
   goAhead(stream: StreamName, ahead: StreamAhead): void {
-    const line = this.#line(stream);
-    line.ahead = ahead;
-    void ahead.fate.settled().then(() => {
-      if (line.ahead !== ahead) return;
-      line.ahead = null;
-      this.#leave(stream, line);
-    });
+    this.#line(stream).ahead = ahead;
+  }
+
+  /** Its append is settled: what is committed stands in the cache by now. Does nothing where others have gone ahead since. */
+  forget(stream: StreamName, fate: AppendFate): void {
+    const line = this.#lines.get(stream);
+    if (!line || line.ahead?.fate !== fate) return;
+    line.ahead = null;
+    this.#leave(stream, line);
   }
 
   #line(stream: StreamName): Line {

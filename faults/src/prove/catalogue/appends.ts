@@ -136,8 +136,24 @@ export const appendGuards: readonly Guard[] = [
   {
     guard: 'nothing decided on a place that is only guessed',
     driver: 'postgres',
-    patches: [{ file: RUN, find: 'if (decided.guessed) return null;', replace: '' }],
+    patches: ['false', 'remembered === null'].map((founding) => ({
+      file: RUN,
+      find: `return decided.guessed ? null : this.#handOver(decided, ${founding});`,
+      replace: `return this.#handOver(decided, ${founding});`,
+    })),
     caughtBy: { tests: [ahead('is decided on as they stand in the log, where evolve %s')] },
+  },
+  {
+    guard: 'nothing decided on an append that is known to be lost',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/aggregates/stream-turns.ts',
+        find: 'return ahead?.fate.isLost() ? null : ahead;',
+        replace: 'return ahead;',
+      },
+    ],
+    caughtBy: { tests: [ahead('conflict with what another process wrote, and not one of them is decided on less')] },
   },
   {
     guard: 'look-up after a lost answer to an append',
