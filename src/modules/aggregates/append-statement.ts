@@ -2,6 +2,7 @@ import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js
 import type { Statement } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import { KappaError } from '../../kernel/errors.js';
+import { groupColumns } from './group-columns.js';
 import { parseTogether, valuesTogether } from './group-together.js';
 import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
 
@@ -57,30 +58,11 @@ function valuesOfOne(request: AppendRequest): unknown[] {
 }
 
 function valuesOfGroup(requests: readonly AppendRequest[]): unknown[] {
-  const events = requests.flatMap((request) => request.events);
-  const commands: number[] = [];
-  const places: number[] = [];
-  requests.forEach((request, index) => {
-    for (let place = 1; place <= request.events.length; place += 1) {
-      commands.push(index + 1);
-      places.push(place);
-    }
-  });
   const claims = claimsOf(requests);
   return [
     intArray(requests.map((request) => request.topicId)),
     intArray(requests.map((request) => request.partition)),
-    textArray(requests.map((request) => request.stream)),
-    textArray(requests.map((request) => request.key)),
-    textArray(requests.map((request) => request.commandId)),
-    textArray(requests.map((request) => request.contentHash)),
-    intArray(requests.map((request) => request.expectedVersion)),
-    intArray(requests.map((request) => request.events.length)),
-    intArray(commands),
-    intArray(places),
-    textArray(events.map(({ type }) => type)),
-    byteaArray(events.map(({ value }) => value)),
-    textArray(events.map(({ headersJson }) => headersJson)),
+    ...groupColumns(requests),
     intArray(claims.map(({ command }) => command)),
     textArray(claims.map(({ tenant }) => tenant)),
     textArray(claims.map(({ claim }) => claim.name)),

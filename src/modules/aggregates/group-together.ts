@@ -1,7 +1,8 @@
-import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js';
+import { intArray } from '../../database/binary-arrays.js';
 import type { StreamName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
+import { groupColumns } from './group-columns.js';
 
 /**
  * The parameters of `append_group`, which appends all commands of a group or judges each for itself. Null where one of them stands
@@ -15,8 +16,6 @@ export function valuesTogether(requests: readonly AppendRequest[], lockTimeoutMs
   const partitions: number[] = [];
   const numbers: number[] = [];
   const before: number[] = [];
-  const commands: number[] = [];
-  const places: number[] = [];
   for (const { partitionKey, topicId, partition, events } of requests) {
     let line = lines.get(partitionKey);
     if (!line) {
@@ -27,29 +26,14 @@ export function valuesTogether(requests: readonly AppendRequest[], lockTimeoutMs
     numbers.push(line.number);
     before.push(line.events);
     line.events += events.length;
-    for (let place = 1; place <= events.length; place += 1) {
-      commands.push(numbers.length);
-      places.push(place);
-    }
   }
-  const events = requests.flatMap((request) => request.events);
   return [
     intArray(topicIds),
     intArray(partitions),
     intArray(numbers),
     intArray(before),
     intArray(heads),
-    textArray(requests.map(({ stream }) => stream)),
-    textArray(requests.map(({ key }) => key)),
-    textArray(requests.map(({ commandId }) => commandId)),
-    textArray(requests.map(({ contentHash }) => contentHash)),
-    intArray(requests.map(({ expectedVersion }) => expectedVersion)),
-    intArray(requests.map((request) => request.events.length)),
-    intArray(commands),
-    intArray(places),
-    textArray(events.map(({ type }) => type)),
-    byteaArray(events.map(({ value }) => value)),
-    textArray(events.map(({ headersJson }) => headersJson)),
+    ...groupColumns(requests),
     lockTimeoutMs,
   ];
 }
