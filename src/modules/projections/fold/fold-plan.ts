@@ -230,7 +230,7 @@ export class FoldPlan {
       );
     }
     // Spread, and a field more, would make a hidden class for each event: that is slower, and lives until a sweep.
-    return Object.assign({ [tenant]: own }, key);
+    return Object.assign({}, key, { [tenant]: own });
   }
 
   #checkTenant(event: AnyRecorded): void {
