@@ -74,6 +74,25 @@ describe('fold', () => {
     expect(folded.row('cash')).toMatchObject({ tenant: '', payments: 1 });
   });
 
+  it("takes a key's tenant from the event, also where the key leaves it undefined, and none but the event's", () => {
+    const keyed = (tenant: (own: string | null) => string | undefined) =>
+      Kinds.on(Paid, { key: (e) => ({ tenant: tenant(e.tenant) as string, kind: e.data.kind }) }, (row, e) => ({
+        tenant: e.tenant ?? '',
+        kind: e.data.kind,
+        payments: (row?.payments ?? 0) + 1,
+        last: 'x',
+      }));
+    const paid = recorded('a', Paid({ amount: '1', kind: 'cash' }), { tenant: 'acme' });
+    for (const tenant of [() => undefined, (own: string | null) => own ?? ''])
+      expect(fold(keyed(tenant), paid).rows()).toEqual([{ tenant: 'acme', kind: 'cash', payments: 1, last: 'x' }]);
+    expect(() =>
+      fold(
+        keyed(() => 'other'),
+        paid,
+      ),
+    ).toThrow(/KAPPA_BAD_KEY.*another tenant/);
+  });
+
   it('fails as an engine would: a tenant without a column, a wrong value, a row that is mutated', () => {
     expect(() => fold(accountsV1, recorded('a', Opened({ owner: 'x' }), { tenant: 'acme' }))).toThrow(
       'KAPPA_TENANT_COLUMN_MISSING',
