@@ -23,6 +23,16 @@ it('stops looking for streams that commands of a kind found, and looks again whe
   expect((await side.sums())['/counter/there']).toBe(6);
 });
 
+it('takes no stream for new whose state had to make room, and guesses on', async () => {
+  const writer = await side.writer({ stateCacheSize: 4 });
+  const [loads, appends] = [statementsOf(writer, 'kappa load streams'), statementsOf(writer, 'kappa append one')];
+  for (let n = 0; n < 20; n += 1) await writer.commands.execute(new Add(`room-${n}`, 1));
+  for (let n = 0; n < 16; n += 1) expect(await writer.commands.execute(new Add(`room-${n}`, 1))).toMatchObject({ version: 2 });
+  expect([loads(), appends()]).toEqual([4 + 16, 20 + 16]);
+  await writer.commands.execute(new Add('room-for-another', 1));
+  expect(loads()).toBe(4 + 16);
+});
+
 it('refuses nothing for a stream that is only likely to be new', async () => {
   const writer = await side.writer();
   for (let n = 0; n < 20; n += 1) await writer.commands.execute(new Take(`none-${n}`, 0));

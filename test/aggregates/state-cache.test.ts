@@ -36,4 +36,18 @@ describe('the states that are kept', () => {
     for (let number = 0; number < 5; number += 1) cache.set(name(number), at(1));
     expect(heldOf(cache, 5).length).toBeLessThanOrEqual(size);
   });
+
+  it('leave a trace where they had to make room, and only there', () => {
+    const cache = new StateCache(10);
+    for (let number = 0; number < 100; number += 1) cache.set(name(number), at(1));
+    cache.drop(name(95));
+    const former = Array.from({ length: 200 }, (_, number) => number).filter((number) => cache.isFormer(name(number)));
+    expect(former).toEqual(Array.from({ length: 90 }, (_, number) => number));
+  });
+
+  it('leave a trace where none may be kept', () => {
+    const cache = new StateCache(0);
+    cache.set(name(0), at(1));
+    expect([cache.isFormer(name(0)), cache.isFormer(name(1))]).toEqual([true, false]);
+  });
 });

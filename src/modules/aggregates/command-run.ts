@@ -209,10 +209,12 @@ export class CommandRun {
    * not called for a state that is only likely.
    */
   #founded(): LoadedStream | null {
-    const { handler, options, model } = this.target;
+    const { handler, options, model, address } = this.target;
     if (!this.place.shared || handler.prepare || this.#isThere) return null;
     const { expectedVersion } = options;
-    const isLikely = expectedVersion === undefined ? this.parts.founding.isLikely(handler) : expectedVersion === 0;
+    const { founding, cache } = this.parts;
+    const isLikely =
+      expectedVersion === undefined ? founding.isLikely(handler) && !cache.isFormer(address.stream) : expectedVersion === 0;
     return isLikely ? { version: 0, state: model.initialState(), snapshotVersion: 0 } : null;
   }
 
@@ -221,7 +223,8 @@ export class CommandRun {
     const command = this.#mayRepeat ? this.#identity : null;
     const loaded = await this.parts.loader.load(this.place.reads, model, address, command, known);
     this.#mayRepeat = false;
-    if (!known && !('outcome' in loaded)) this.parts.founding.learn(handler, loaded.version === 0);
+    if (!known && !('outcome' in loaded) && !this.parts.cache.isFormer(address.stream))
+      this.parts.founding.learn(handler, loaded.version === 0);
     return loaded;
   }
 

@@ -1,4 +1,5 @@
 import type { StreamName } from '../../kernel/names.js';
+import { FormerStreams } from './former-streams.js';
 
 /** A stream as it was loaded or left by the last command. */
 export interface LoadedStream {
@@ -17,6 +18,7 @@ export interface LoadedStream {
 export class StateCache {
   /** Used longest ago first. */
   readonly #places = new Map<StreamName, Place>();
+  readonly #former = new FormerStreams();
 
   /** `size` 0 keeps nothing. */
   constructor(private readonly size: number) {}
@@ -28,9 +30,17 @@ export class StateCache {
     return place.entry;
   }
 
+  /** Whether its state had to make room for others: the stream is not new, though nothing of it is kept. Seldom wrong there. */
+  isFormer(stream: StreamName): boolean {
+    return this.#former.has(stream);
+  }
+
   /** An older state never takes the place of a newer one: drop that first where it is not to be trusted. */
   set(stream: StreamName, entry: LoadedStream): void {
-    if (this.size === 0) return;
+    if (this.size === 0) {
+      this.#former.add(stream);
+      return;
+    }
     const place = this.#places.get(stream);
     if (place) {
       if ((place.entry?.version ?? 0) > entry.version) return;
@@ -39,10 +49,17 @@ export class StateCache {
       return;
     }
     this.#places.set(stream, { entry });
-    if (this.#places.size <= this.size) return;
+    if (this.#places.size > this.size) this.#makeRoom();
+  }
+
+  /** Several at a time: whoever looks for the first of a map passes all that were deleted before it. */
+  #makeRoom(): void {
+    let left = Math.ceil(this.size * AT_A_TIME);
     for (const oldest of this.#places.keys()) {
       this.drop(oldest);
-      break;
+      this.#former.add(oldest);
+      left -= 1;
+      if (left === 0) break;
     }
   }
 
@@ -61,8 +78,9 @@ export class StateCache {
   }
 }
 
-/** A part of the size. */
+/** Parts of the size. */
 const SCARCE = 0.75;
+const AT_A_TIME = 1 / 64;
 
 /** What the map holds instead of the states themselves: its former tables live until the old generation is swept. */
 interface Place {
