@@ -54,7 +54,10 @@ export function encodeEvent(
     ce_eventversion: String(event.eventVersion),
     ce_streamversion: String(event.streamVersion),
   };
-  for (const name in payload.headers) headers[name] = payload.headers[name] ?? '';
+  for (const name in payload.headers) {
+    const value = payload.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
   if (event.tenant !== null) headers[HEADER.tenant] = event.tenant;
   if (event.correlationId !== null) headers[HEADER.correlationId] = event.correlationId;
   if (event.causationId !== null) headers[HEADER.causationId] = event.causationId;

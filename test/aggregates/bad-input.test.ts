@@ -99,6 +99,15 @@ it('names everything that is wrong with a command and its options at once', asyn
   expect(error.message).toContain('amount must be whole');
 });
 
+it('says so where the id or a time is a bigint, of which JSON knows nothing', async () => {
+  const commands = await side.executor();
+  const error = await thrownBy(() =>
+    commands.execute(new Add(1n as never, 1), { occurredAt: 2n as never, expectedVersion: 3n as never }),
+  );
+  expect(error).toMatchObject({ code: 'KAPPA_INVALID_PAYLOAD' });
+  expect(error.message).toMatch(/not 1n.*not 3.*not 2n/);
+});
+
 it('tells a command that nobody decides from what is no command', async () => {
   const commands = await side.executor();
   class Addd {

@@ -18,6 +18,7 @@ it.each([
   ['of every kind of value', 'Happen', new Everything(), '-34xOyP8v5SlCSMaO5wBVB'],
   ['of no fields', 'Happen', {}, 'CNdQ9rwA9bYM9uE5SALweW'],
   ['of many fields', 'Many', many, 'mO4QWmnQf3U3fIWISGvrQg'],
+  ['of a list with holes', 'Holes', { list: Object.assign(new Array(3), { 1: 1 }) }, 'tj5jDE2K8JHnHouejKiVHU'],
 ])('the hash %s is what stands in databases', (_, name, command, hash) => {
   expect(contentHash(name, command)).toBe(hash);
 });

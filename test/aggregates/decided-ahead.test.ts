@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refuse } from '../../src/kernel/errors.js';
+import { event } from '../../src/kernel/event.js';
+import { type } from '../../src/kernel/shape.js';
+import { topic } from '../../src/kernel/topic.js';
 import { aggregate } from '../../src/modules/aggregates/aggregate.js';
 import { AppendFate } from '../../src/modules/aggregates/append-fate.js';
 import type { AppendRequest } from '../../src/modules/aggregates/append-request.js';
@@ -8,6 +11,30 @@ import { requests, type Given } from './support/append-requests.js';
 import { Add, Added, Counter, counters, Name, Named, RaiseTo, Take } from './support/counter.js';
 import { statementsOf } from './support/statements-of.js';
 import { WriteSide } from './support/write-side.js';
+
+const Opened = event('door.opened', type<{ token: string }>());
+const Used = event('door.used', type<{ token: string }>());
+class Open {
+  constructor(readonly doorId: string) {}
+}
+class Use {
+  constructor(
+    readonly doorId: string,
+    readonly token: string,
+  ) {}
+}
+class UseToken extends Use {}
+/** Each that is opened has another token. */
+const door = aggregate({
+  name: 'door',
+  topic: topic('doors', { partitions: 4, events: [Opened, Used] }),
+  id: 'doorId',
+  initialState: () => ({ has: '' }),
+})
+  .evolve({ 'door.opened': (_, { data }) => ({ has: data.token }), 'door.used': (state) => state })
+  .decide(Open, (_, { has }, { newId }) => (has === '' ? [Opened({ token: newId() })] : refuse('door.open')))
+  .decide(Use, (_, { has }) => (has === '' ? refuse('door.closed') : [Used({ token: has })]))
+  .decide(UseToken, ({ token }, { has }) => (has === token ? [Used({ token })] : refuse('door.wrong-token', { has })));
 
 let side: WriteSide;
 
@@ -113,6 +140,21 @@ describe('commands of one stream that arrive together', () => {
     await turn();
     await release();
     expect(await both).toMatchObject([{ version: 3 }, { version }]);
+  });
+
+  it.each([
+    ['accepted', Use],
+    ['refused', UseToken],
+  ] as const)('are not %s for what a repeated one would have decided now', async (id, Command) => {
+    const [one, other] = await Promise.all([side.executor({ aggregates: [door] }), side.executor({ aggregates: [door] })]);
+    const again = { idempotencyKey: 'open', expectedVersion: 0 };
+    const { events } = await one.execute(new Open(id), again);
+    const { token } = events[0]?.data as { readonly token: string };
+    // Sent twice, the second time to another process, and one more beside it.
+    const [repeated, used] = await Promise.all([other.execute(new Open(id), again), other.execute(new Command(id, token))]);
+    expect(repeated).toMatchObject({ version: 1, events });
+    expect(used).toMatchObject({ version: 2, events: [{ data: { token } }] });
+    expect(await other.execute(new UseToken(id, token))).toMatchObject({ version: 3 });
   });
 
   it('conflict with what another process wrote, and not one of them is decided on less', async () => {

@@ -33,6 +33,19 @@ it('takes no stream for new whose state had to make room, and guesses on', async
   expect(loads()).toBe(4 + 16);
 });
 
+it('takes no stream for new again on which it has met a conflict, or answered a repeated command', async () => {
+  const writer = await side.writer();
+  const other = await side.executor();
+  for (let n = 0; n < 20; n += 1) await writer.commands.execute(new Add(`met-${n}`, 1), { idempotencyKey: `met-${n}` });
+  const [loads, appends] = [statementsOf(writer, 'kappa load streams'), statementsOf(writer, 'kappa append one')];
+  await other.execute(new Add('met-7', 1));
+  expect(await writer.commands.execute(new Add('met-7', 1))).toMatchObject({ version: 3 });
+  expect([loads(), appends()]).toEqual([1, 2]);
+  await writer.commands.execute(new Add('met-8', 1), { idempotencyKey: 'met-8' });
+  expect(await writer.commands.execute(new Add('met-8', 1))).toMatchObject({ version: 2 });
+  expect([loads(), appends()]).toEqual([2, 4]);
+});
+
 it('refuses nothing for a stream that is only likely to be new', async () => {
   const writer = await side.writer();
   for (let n = 0; n < 20; n += 1) await writer.commands.execute(new Take(`none-${n}`, 0));

@@ -3,7 +3,7 @@ import { refuse } from '../../src/kernel/errors.js';
 import type { AggregateDefinition } from '../../src/modules/aggregates/aggregate.js';
 import { Add, Added, Counter, Take } from './support/counter.js';
 import { statementsOf } from './support/statements-of.js';
-import { WriteSide } from './support/write-side.js';
+import { collect, WriteSide, type Writer } from './support/write-side.js';
 
 let side: WriteSide;
 
@@ -30,6 +30,42 @@ function emptied(look: (sum: number) => Promise<void>): AggregateDefinition {
       (_command, { sum }) => (sum === 0 ? refuse('counter.empty') : [Added({ n: -sum })]),
     );
 }
+
+/** The answers to a writer's appends stay on their way until the returned function is called. */
+function holdAnswers({ database }: Writer): () => void {
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const connect = database.connect.bind(database);
+  database.connect = async () => {
+    const connection = await connect();
+    const ask = connection.query.bind(connection);
+    const query: typeof connection.query = async (statement, values) => {
+      const answer = await ask<never>(statement, values);
+      if (typeof statement !== 'string' && statement.name?.startsWith('kappa append')) await released;
+      return answer;
+    };
+    return { ...connection, query };
+  };
+  return release;
+}
+
+describe('a command on a state whose append is committed, its answer still on the way', () => {
+  it.each([
+    ['refused', {}],
+    ['told of another version', { expectedVersion: 3 }],
+  ])('is not %s for less than its caller has seen', async (what, options) => {
+    const id = `answer-${what.replaceAll(' ', '-')}`;
+    const [one, other] = await Promise.all([side.writer(), side.executor()]);
+    await one.commands.execute(new Add(id, 1));
+    const release = holdAnswers(one);
+    const first = one.commands.execute(new Take(id, 1));
+    while ((await collect(other.readStream('counter', id))).length < 2);
+    expect(await other.execute(new Add(id, 10))).toMatchObject({ version: 3 });
+    const second = one.commands.execute(new Take(id, 5), options);
+    release();
+    expect(await Promise.all([first, second])).toMatchObject([{ version: 2 }, { version: 4 }]);
+  });
+});
 
 describe('a command that the remembered state refuses', () => {
   it('is accepted once another process has written what it lacked', async () => {

@@ -12,19 +12,14 @@ export class PendingAppend {
   /** The caller first: what it remembers of the stream stands before others look. */
   resolve(outcome: AppendOutcome): void {
     this.onOutcome(outcome);
-    this.request.fate.settle(cameAbout(this.request, outcome));
+    // Not where it is found to have taken effect before: what it wrote then need not be what it would have written now.
+    this.request.fate.settle(outcome.outcome === 'appended');
   }
 
   reject(error: unknown): void {
     this.onError(error);
     this.request.fate.settle(false);
   }
-}
-
-/** Also where its answer was lost and it is found again, at the very versions that it was to have. */
-function cameAbout({ expectedVersion, events }: AppendRequest, outcome: AppendOutcome): boolean {
-  if (outcome.outcome !== 'repeated') return outcome.outcome === 'appended';
-  return outcome.firstVersion === expectedVersion + 1 && outcome.lastVersion === expectedVersion + events.length;
 }
 
 export interface GroupBounds {

@@ -48,7 +48,7 @@ function addIdIssue(aggregate: AggregateDefinition, command: object, issues: Pay
   if (isStreamId(id) || issues.some(({ path }) => path === aggregate.id)) return;
   issues.push({
     path: aggregate.id,
-    message: `must name the ${aggregate.name}: 1 to 400 bytes of well-formed text, not ${JSON.stringify(id) ?? 'undefined'}`,
+    message: `must name the ${aggregate.name}: 1 to 400 bytes of well-formed text, not ${shown(id)}`,
   });
 }
 
@@ -76,7 +76,7 @@ function addOptionIssues(options: ExecuteOptions, issues: PayloadIssue[]): void 
   if (occurredAt !== undefined && !isIsoTime(occurredAt)) {
     issues.push({
       path: 'options.occurredAt',
-      message: `must be a real date and time in ISO 8601 with an offset, like 2026-11-21T09:30:00+01:00, not ${JSON.stringify(occurredAt)}`,
+      message: `must be a real date and time in ISO 8601 with an offset, like 2026-11-21T09:30:00+01:00, not ${shown(occurredAt)}`,
     });
   }
   if (traceparent !== undefined && !(typeof traceparent === 'string' && TRACEPARENT.test(traceparent))) {
@@ -97,4 +97,9 @@ function isTenant(tenant: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** What JSON does not know as its text. */
+function shown(value: unknown): string {
+  return typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
 }

@@ -34,7 +34,7 @@ interface Attempt {
 /** Not accepted on a state that an append under way will bring about. */
 interface RefusedAhead {
   readonly refused: unknown;
-  readonly ahead: AppendFate;
+  readonly ahead: StreamAhead;
 }
 
 type Done = Attempt | RefusedAhead | Repeat;
@@ -47,7 +47,7 @@ export class CommandRun {
   readonly #identity: CommandIdentity;
   /** A new id has certainly not taken effect before; a given one is looked up before it is refused for anything. */
   #mayRepeat: boolean;
-  /** Guessed once, and wrong. */
+  /** A conflict has shown it: it is not taken for new again. */
   #isThere = false;
 
   constructor(
@@ -68,10 +68,13 @@ export class CommandRun {
     for (let conflicts = 0; ;) {
       const done = await this.#inTurn();
       if ('refused' in done) {
-        if (!(await done.ahead.settled())) continue;
-        const earlier = await this.#lookUp();
-        if (earlier) return this.#repeated(earlier);
-        throw done.refused;
+        const { fate, stream: known } = done.ahead;
+        if (!(await fate.settled())) continue;
+        // Others may have written before its answer came, and the caller may have seen that.
+        const current = await this.#catchUp(known);
+        if ('outcome' in current) return this.#repeated(current);
+        if (current.version === known.version) throw done.refused;
+        continue;
       }
       if (!('decided' in done)) return this.#repeated(done);
       const { decided, founding } = done;
@@ -96,10 +99,9 @@ export class CommandRun {
           break;
         case 'conflict':
           this.parts.cache.drop(address.stream);
-          if (founding) {
-            this.#isThere = true;
-            this.parts.founding.learn(handler, false);
-          } else conflicts += 1;
+          this.#isThere ||= outcome.head > 0;
+          if (founding) this.parts.founding.learn(handler, false);
+          else conflicts += 1;
           if (options.expectedVersion !== undefined || conflicts > this.parts.retries)
             throw new WrongExpectedVersionError(address.stream, decided.before.version, outcome.head);
           // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
@@ -170,14 +172,15 @@ export class CommandRun {
   }
 
   /** Null where it takes a guess: then it is decided when all is known. */
-  #attemptAhead({ stream, fate }: StreamAhead): Attempt | RefusedAhead | null {
+  #attemptAhead(ahead: StreamAhead): Attempt | RefusedAhead | null {
+    const { stream, fate } = ahead;
     const { model } = this.target;
     const { guessedPlaces } = model;
     let decided: Decided;
     try {
       decided = this.#decideOn(stream, undefined, fate);
     } catch (refused) {
-      return model.guessedPlaces === guessedPlaces ? { refused, ahead: fate } : null;
+      return model.guessedPlaces === guessedPlaces ? { refused, ahead } : null;
     }
     return decided.guessed ? null : this.#handOver(decided, false);
   }

@@ -16,9 +16,13 @@ function canonical(value: unknown): string {
 }
 
 function list(items: readonly unknown[]): string {
-  let text = '';
-  for (const item of items) text += text === '' ? canonical(item) : `,${canonical(item)}`;
-  return `[${text}]`;
+  let text = '[';
+  for (let at = 0; at < items.length; at += 1) {
+    if (at > 0) text += ',';
+    // A hole is nothing, neither undefined nor null.
+    if (at in items) text += canonical(items[at]);
+  }
+  return `${text}]`;
 }
 
 function fields(values: Readonly<Record<string, unknown>>): string {

@@ -1,4 +1,5 @@
 import { intArray } from '../../database/binary-arrays.js';
+import { KappaError } from '../../kernel/errors.js';
 import type { StreamName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
@@ -66,7 +67,9 @@ export function parseTogether(requests: readonly AppendRequest[], answer: string
   return requests.map(({ partitionKey, events }) => {
     let line = lines.get(partitionKey);
     if (!line) {
-      const [next = 0, recordedAtUs = 0] = (former[lines.size] ?? '').split(',').map(Number);
+      const [next, recordedAtUs] = (former[lines.size] ?? '').split(',').map(Number);
+      if (next === undefined || recordedAtUs === undefined)
+        throw new KappaError('KAPPA_INTERNAL', `the append of a group answered ${JSON.stringify(answer.slice(0, 200))}`);
       lines.set(partitionKey, (line = { next, recordedAtUs }));
     }
     line.next += events.length;

@@ -30,7 +30,7 @@ export class StateCache {
     return place.entry;
   }
 
-  /** Whether its state had to make room for others: the stream is not new, though nothing of it is kept. Seldom wrong there. */
+  /** Whether its state was here before: the stream is not new, though nothing of it is kept. Seldom wrong there. */
   isFormer(stream: StreamName): boolean {
     return this.#former.has(stream);
   }
@@ -57,7 +57,6 @@ export class StateCache {
     let left = Math.ceil(this.size * AT_A_TIME);
     for (const oldest of this.#places.keys()) {
       this.drop(oldest);
-      this.#former.add(oldest);
       left -= 1;
       if (left === 0) break;
     }
@@ -68,6 +67,7 @@ export class StateCache {
     if (!place) return;
     place.entry = null;
     this.#places.delete(stream);
+    this.#former.add(stream);
   }
 
   /** Not while there is room: who is used by the time it becomes scarce is renewed then. */

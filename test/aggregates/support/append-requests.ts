@@ -2,31 +2,36 @@ import type { Database } from '../../../src/database/database.js';
 import { streamKey, streamName } from '../../../src/kernel/names.js';
 import { partitionOf } from '../../../src/kernel/partitioner.js';
 import { partitionKey } from '../../../src/kernel/position.js';
+import type { AnyTopic } from '../../../src/kernel/topic.js';
 import { AppendFate } from '../../../src/modules/aggregates/append-fate.js';
 import type { AppendRequest } from '../../../src/modules/aggregates/append-request.js';
 import { counters } from './counter.js';
 
 export type Given = Partial<AppendRequest> & { readonly id: string; readonly count?: number };
 
-/** Makes appends of `counter` streams as an executor would. */
-export async function requests(database: Database): Promise<(given: Given) => AppendRequest> {
-  const { rows } = await database.query<{ id: number }>('select id from topics where name = $1', [counters.name]);
+/** Makes appends of `counter` streams as an executor would, or of another aggregate's. */
+export async function requests(
+  database: Database,
+  aggregate = 'counter',
+  topic: Pick<AnyTopic, 'name' | 'partitions'> = counters,
+): Promise<(given: Given) => AppendRequest> {
+  const { rows } = await database.query<{ id: number }>('select id from topics where name = $1', [topic.name]);
   const topicId = rows[0]?.id ?? 0;
   let made = 0;
   return ({ id, count = 1, tenant = null, ...given }) => {
     const key = streamKey(tenant, id);
-    const partition = partitionOf(key, counters.partitions);
+    const partition = partitionOf(key, topic.partitions);
     const value = Buffer.from(JSON.stringify({ n: 1 }));
     const headers = { ce_type: 'counter.added' };
     const headersJson = JSON.stringify(headers);
     return {
-      stream: streamName({ tenant, aggregate: 'counter', id }),
+      stream: streamName({ tenant, aggregate, id }),
       key,
       tenant,
-      topic: counters.name,
+      topic: topic.name,
       topicId,
       partition,
-      partitionKey: partitionKey(counters.name, partition),
+      partitionKey: partitionKey(topic.name, partition),
       commandId: `command-${(made += 1)}`,
       contentHash: 'hash',
       expectedVersion: 0,

@@ -5,6 +5,7 @@ const LOG_FUNCTIONS = 'src/log/postgres/append-functions.ts';
 const RUN = 'src/modules/aggregates/command-run.ts';
 const append = (name: string) => ({ file: 'test/aggregates/append.test.ts', name });
 const ahead = (name: string) => ({ file: 'test/aggregates/decided-ahead.test.ts', name });
+const together = (name: string) => ({ file: 'test/aggregates/group-together.test.ts', name });
 const claims = {
   file: 'test/aggregates/unique-claims.test.ts',
   name: 'waits for whoever is claiming the same value in another partition: after its %s the value is %s',
@@ -130,8 +131,58 @@ export const appendGuards: readonly Guard[] = [
   {
     guard: 'refusal ahead of a commit told only once that is committed',
     driver: 'postgres',
-    patches: [{ file: RUN, find: 'if (!(await done.ahead.settled())) continue;', replace: '' }],
+    patches: [{ file: RUN, find: 'if (!(await fate.settled())) continue;', replace: '' }],
     caughtBy: { tests: [ahead('are accepted where what would have refused them has failed')] },
+  },
+  {
+    guard: 'nothing decided on what a repeated command would have written',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/aggregates/append-queue.ts',
+        find: "this.request.fate.settle(outcome.outcome === 'appended');",
+        replace: "this.request.fate.settle(outcome.outcome === 'appended' || outcome.outcome === 'repeated');",
+      },
+    ],
+    caughtBy: { tests: [ahead('are not %s for what a repeated one would have decided now')] },
+  },
+  {
+    guard: 'refusal ahead of an answer compared with the log',
+    driver: 'postgres',
+    patches: [
+      {
+        file: RUN,
+        find: 'if (current.version === known.version) throw done.refused;',
+        replace: 'throw done.refused;',
+      },
+    ],
+    caughtBy: {
+      tests: [{ file: 'test/aggregates/stale-state.test.ts', name: 'is not %s for less than its caller has seen' }],
+    },
+  },
+  {
+    guard: 'group appended at once only where no id is known and all heads stand',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/aggregates/append-group-function.ts',
+        find: '  if exists (\n',
+        replace: '  if false and exists (\n',
+      },
+    ],
+    caughtBy: { tests: [together('appends what judging each command would, to the same places, with the same answers')] },
+  },
+  {
+    guard: 'events of a group appended at once go to their own topics',
+    driver: 'postgres',
+    patches: [
+      {
+        file: 'src/modules/aggregates/append-group-function.ts',
+        find: 'v_at[w.line], p_topic_ids[w.line],',
+        replace: 'v_at[w.line], p_topic_ids[1],',
+      },
+    ],
+    caughtBy: { tests: [together('appends what judging each command would, to the same places, with the same answers')] },
   },
   {
     guard: 'nothing decided on a place that is only guessed',
@@ -262,6 +313,12 @@ export const appendSets: readonly GuardSet[] = [
     driver: 'postgres',
     members: ['streams in memory changed after COMMIT', 'head check'],
     caughtBy: { tests: [rolledBack] },
+  },
+  {
+    set: 'refused only for what has come about',
+    driver: 'postgres',
+    members: ['refusal ahead of a commit told only once that is committed', 'refusal ahead of an answer compared with the log'],
+    caughtBy: { tests: [ahead('are accepted where what would have refused them has failed')] },
   },
   {
     set: 'unique claims',
