@@ -1,5 +1,6 @@
 import { KappaError } from '../../kernel/errors.js';
 import type { Row, RowKey } from './projection.js';
+import { sameShape } from './same-shape.js';
 import type { ColumnDefinition, RowCodec, TableDefinition } from './table.js';
 import { arrayCodec } from './values/array.js';
 import { jsonbCodec } from './values/json.js';
@@ -25,6 +26,8 @@ export function createRowCodec(table: TableDefinition): RowCodec {
   const keys = table.key.map((property) => columns.find((column) => column.property === property) as CompiledColumn);
   const onlyKey = keys.length === 1 ? (keys[0] ?? null) : null;
   const properties = new Set(columns.map((column) => column.property));
+  const newRow = sameShape([...properties]);
+  const newKey = sameShape(table.key);
 
   const keyPart = (column: CompiledColumn, key: RowKey): string => {
     const given = key[column.property];
@@ -49,17 +52,22 @@ export function createRowCodec(table: TableDefinition): RowCodec {
       return text;
     },
 
+    ownKey(key: RowKey): RowKey {
+      const own = newKey();
+      for (const property of table.key) own[property] = key[property];
+      return own;
+    },
+
     keyTexts: (key: RowKey) => keys.map((column) => keyPart(column, key)),
 
     canonical(row: Row): Row {
-      const result: Record<string, unknown> = {};
+      const result = newRow();
       let found = 0;
       for (const column of columns) {
         const given = row[column.property];
         if (given !== undefined) found += 1;
         if (given === null || given === undefined) {
           if (!column.nullable) throw badValue('KAPPA_BAD_ROW', column, given, 'A fold gives every column.');
-          result[column.property] = null;
           continue;
         }
         const value = column.canonical(given);
@@ -81,11 +89,11 @@ export function createRowCodec(table: TableDefinition): RowCodec {
     },
 
     decode(texts: readonly (string | null)[]): Row {
-      const row: Record<string, unknown> = {};
+      const row = newRow();
       for (let i = 0; i < columns.length; i += 1) {
         const column = columns[i] as CompiledColumn;
         const text = texts[i];
-        row[column.property] = text === null || text === undefined ? null : column.decode(text);
+        if (text !== null && text !== undefined) row[column.property] = column.decode(text);
       }
       return row;
     },

@@ -4,29 +4,60 @@ import type { RowCodec } from '../table.js';
 /** What an entry costs beside its row: the object, its key, its place in the map. */
 const ENTRY_BYTES = 250;
 
+/** Of an entry, in one number: a field each would be a third of the entry. */
+const STORED = 1;
+const DIRTY = 2;
+const KNOWN = 4;
+const QUEUED = 8;
+
 /** A row while events are folded into it: what it is now, and what the table holds of it. */
 export class RowEntry {
   /** Null: no such row. Means nothing before `known`. */
   row: Row | null = null;
-  /** True when the table holds a row of this key, as far as our commits go. */
-  stored = false;
-  /** True when `row` differs from what the table holds. */
-  dirty = false;
-  /** False while the row must still be read from the table. */
-  known: boolean;
-  /** In the list of rows to be read. */
-  queued = false;
   /** Rough size in memory as last measured. */
   bytes = 0;
   /** The batch that touched it last. */
   batch = 0;
+  #flags: number;
 
   constructor(
     readonly text: string,
     readonly key: RowKey,
     known: boolean,
   ) {
-    this.known = known;
+    this.#flags = known ? KNOWN : 0;
+  }
+
+  /** True when the table holds a row of this key, as far as our commits go. */
+  get stored(): boolean {
+    return (this.#flags & STORED) !== 0;
+  }
+  set stored(is: boolean) {
+    this.#flags = is ? this.#flags | STORED : this.#flags & ~STORED;
+  }
+
+  /** True when `row` differs from what the table holds. */
+  get dirty(): boolean {
+    return (this.#flags & DIRTY) !== 0;
+  }
+  set dirty(is: boolean) {
+    this.#flags = is ? this.#flags | DIRTY : this.#flags & ~DIRTY;
+  }
+
+  /** False while the row must still be read from the table. */
+  get known(): boolean {
+    return (this.#flags & KNOWN) !== 0;
+  }
+  set known(is: boolean) {
+    this.#flags = is ? this.#flags | KNOWN : this.#flags & ~KNOWN;
+  }
+
+  /** In the list of rows to be read. */
+  get queued(): boolean {
+    return (this.#flags & QUEUED) !== 0;
+  }
+  set queued(is: boolean) {
+    this.#flags = is ? this.#flags | QUEUED : this.#flags & ~QUEUED;
   }
 }
 
@@ -56,11 +87,11 @@ export class RowWindow {
     this.touched = [];
   }
 
-  touch(text: string, key: RowKey): RowEntry {
+  /** `own` makes the key that is kept, where the given one is the caller's to change. */
+  touch(text: string, key: RowKey, own: (key: RowKey) => RowKey = itself): RowEntry {
     let entry = this.entries.get(text);
     if (entry === undefined) {
-      // The given key may be a scratch object of the caller's. Spread and frozen, each would leave a hidden class behind.
-      entry = new RowEntry(text, Object.freeze(Object.assign({}, key)), this.complete);
+      entry = new RowEntry(text, own(key), this.complete);
       this.entries.set(text, entry);
     }
     if (entry.batch !== this.#batch) {
@@ -138,4 +169,8 @@ export class RowWindow {
     this.unread = [];
     this.#bytes = 0;
   }
+}
+
+function itself(key: RowKey): RowKey {
+  return key;
 }
