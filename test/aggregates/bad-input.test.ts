@@ -106,6 +106,8 @@ it('says so where the id or a time is a bigint, of which JSON knows nothing', as
   );
   expect(error).toMatchObject({ code: 'KAPPA_INVALID_PAYLOAD' });
   expect(error.message).toMatch(/not 1n.*not 3.*not 2n/);
+  const within = await thrownBy(() => commands.execute(new Add({ a: 1n } as never, 1)));
+  expect(within).toMatchObject({ code: 'KAPPA_INVALID_PAYLOAD', message: expect.stringContaining('cannot show') as string });
 });
 
 it('tells a command that nobody decides from what is no command', async () => {

@@ -12,14 +12,14 @@ afterAll(() => side.stop());
 
 it('stops looking for streams that commands of a kind found, and looks again where one is there', async () => {
   const writer = await side.writer({ retries: 0 });
-  const loads = statementsOf(writer, 'kappa load streams');
+  const [loads, appends] = [statementsOf(writer, 'kappa load streams'), statementsOf(writer, 'kappa append one')];
   for (let n = 0; n < 20; n += 1) await writer.commands.execute(new Add(`new-${n}`, 1));
   expect(loads()).toBe(4);
   const other = await side.executor();
   await other.execute(new Add('there', 5));
   expect(await writer.commands.execute(new Add('there', 1))).toMatchObject({ version: 2 });
   // One wrong guess, then a look.
-  expect(loads()).toBe(5);
+  expect([loads(), appends()]).toEqual([5, 22]);
   expect((await side.sums())['/counter/there']).toBe(6);
 });
 
@@ -44,6 +44,11 @@ it('takes no stream for new again on which it has met a conflict, or answered a 
   await writer.commands.execute(new Add('met-8', 1), { idempotencyKey: 'met-8' });
   expect(await writer.commands.execute(new Add('met-8', 1))).toMatchObject({ version: 2 });
   expect([loads(), appends()]).toEqual([2, 4]);
+  // Never in this memory.
+  await other.execute(new Add('met-elsewhere', 1), { idempotencyKey: 'elsewhere' });
+  await writer.commands.execute(new Add('met-elsewhere', 1), { idempotencyKey: 'elsewhere' });
+  expect(await writer.commands.execute(new Add('met-elsewhere', 1))).toMatchObject({ version: 2 });
+  expect([loads(), appends()]).toEqual([3, 6]);
 });
 
 it('refuses nothing for a stream that is only likely to be new', async () => {

@@ -43,7 +43,7 @@ describe('the states that are kept', () => {
     cache.drop(name(95));
     cache.drop(name(150));
     const former = Array.from({ length: 200 }, (_, number) => number).filter((number) => cache.isFormer(name(number)));
-    expect(former).toEqual([...Array.from({ length: 90 }, (_, number) => number), 95]);
+    expect(former).toEqual([...Array.from({ length: 90 }, (_, number) => number), 95, 150]);
   });
 
   it('leave a trace where none may be kept', () => {

@@ -246,18 +246,6 @@ describe('a row codec', () => {
     expect(() => keys.keyText({ a: '1', b: null, c: uuid })).toThrow(/KAPPA_BAD_KEY: column b/);
   });
 
-  it('copies a key with its primary columns alone, whatever else and in whatever order it is given', () => {
-    const codec = createRowCodec(table);
-    const given: Record<string, unknown> = { more: 1, day: '2026-11-29', id: 'a' };
-    const own = codec.ownKey(given);
-    given['id'] = 'another';
-    expect(Object.entries(own)).toEqual([
-      ['id', 'a'],
-      ['day', '2026-11-29'],
-    ]);
-    expect(codec.ownKey({ id: 'b', day: '2026-11-30' })).not.toBe(own);
-  });
-
   it('makes rows that share nothing, each with every column', () => {
     const codec = createRowCodec(table);
     const [one, other] = ['one', 'other'].map((id) => codec.canonical({ day: '2026-11-29', big: 2n, id })) as [Row, Row];

@@ -99,7 +99,11 @@ function isTenant(tenant: unknown): boolean {
   }
 }
 
-/** What JSON does not know as its text. */
 function shown(value: unknown): string {
-  return typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  if (typeof value === 'bigint') return `${value}n`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return 'something that JSON cannot show';
+  }
 }

@@ -30,7 +30,7 @@ export class StateCache {
     return place.entry;
   }
 
-  /** Whether its state was here before: the stream is not new, though nothing of it is kept. Seldom wrong there. */
+  /** Whether its state was here before, or was dropped: the stream is not new, though nothing of it is kept. Seldom wrong there. */
   isFormer(stream: StreamName): boolean {
     return this.#former.has(stream);
   }
@@ -63,11 +63,11 @@ export class StateCache {
   }
 
   drop(stream: StreamName): void {
+    this.#former.add(stream);
     const place = this.#places.get(stream);
     if (!place) return;
     place.entry = null;
     this.#places.delete(stream);
-    this.#former.add(stream);
   }
 
   /** Not while there is room: who is used by the time it becomes scarce is renewed then. */

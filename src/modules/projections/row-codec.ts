@@ -27,7 +27,6 @@ export function createRowCodec(table: TableDefinition): RowCodec {
   const onlyKey = keys.length === 1 ? (keys[0] ?? null) : null;
   const properties = new Set(columns.map((column) => column.property));
   const newRow = sameShape([...properties]);
-  const newKey = sameShape(table.key);
 
   const keyPart = (column: CompiledColumn, key: RowKey): string => {
     const given = key[column.property];
@@ -50,12 +49,6 @@ export function createRowCodec(table: TableDefinition): RowCodec {
       let text = '';
       for (const column of keys) text += keyPart(column, key) + KEY_SEPARATOR;
       return text;
-    },
-
-    ownKey(key: RowKey): RowKey {
-      const own = newKey();
-      for (const property of table.key) own[property] = key[property];
-      return own;
     },
 
     keyTexts: (key: RowKey) => keys.map((column) => keyPart(column, key)),

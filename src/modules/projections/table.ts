@@ -43,8 +43,6 @@ export interface RowCodec {
   readonly table: TableDefinition;
   /** The unique text of a key, from a key or a whole row; equal keys have equal texts. @throws KAPPA_BAD_KEY naming the column. */
   keyText(key: RowKey): string;
-  /** A copy of a key, with the primary columns alone. */
-  ownKey(key: RowKey): RowKey;
   /** PostgreSQL's text of each key column, in key order. @throws KAPPA_BAD_KEY naming the column. */
   keyTexts(key: RowKey): readonly string[];
   /** The row as it would come back from the table. @throws KAPPA_BAD_ROW naming column, value and what is expected. */

@@ -71,6 +71,14 @@ describe('rows that a runner keeps while it is behind', () => {
     expect(kept.take().entries.size).toBe(0);
   });
 
+  it('have keys of their own, which no fold can change, in production neither', () => {
+    const given = { id: 'a' };
+    const { key } = new RowWindow(true).touch('a', given);
+    given.id = 'b';
+    expect(key).toEqual({ id: 'a' });
+    expect(Object.isFrozen(key)).toBe(true);
+  });
+
   it('take no more memory than they may: those go that were known first', () => {
     const rows = new RowWindow(true);
     for (const id of ['a', 'b', 'c', 'd']) {

@@ -44,8 +44,6 @@ export class FoldPlan {
   readonly #decoder: EventDecoder;
   readonly #streamKeys: StreamKeys | null;
   readonly #freeze: boolean;
-  /** The key that a row keeps: the given one may be filled again for the next event. */
-  readonly #ownKey: (key: RowKey) => RowKey;
 
   /** @throws KAPPA_BAD_PROJECTION when a handler without a key meets a table whose key is more than one column (and the tenant's). */
   constructor(
@@ -71,7 +69,6 @@ export class FoldPlan {
       ? new StreamKeys(definition, codec.table.key)
       : null;
     this.#freeze = options.freeze ?? process.env['NODE_ENV'] !== 'production';
-    this.#ownKey = this.#freeze ? (key) => Object.freeze(codec.ownKey(key)) : (key) => codec.ownKey(key);
   }
 
   /** Whether any handler may want the record; from its header alone, save for what only `decode` of its topic can tell. */
@@ -176,7 +173,7 @@ export class FoldPlan {
   #addStreamStep(record: LogRecord, event: AnyRecorded, handler: ProjectionHandler, rows: RowWindow, steps: FoldSteps): void {
     const key = this.#streamKeys?.of(event) ?? {};
     if (record.key !== event.stream.id && record.key !== streamKey(event.tenant, event.stream.id)) rows.mayBeElsewhere();
-    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key, this.#ownKey));
+    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
   }
 
   #addKeySteps(
@@ -214,7 +211,7 @@ export class FoldPlan {
       });
     }
     const key = this.#withTenant(given, event);
-    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key, this.#ownKey));
+    steps.add(record, event, handler.run, rows.touch(this.codec.keyText(key), key));
   }
 
   #withTenant(key: RowKey, event: AnyRecorded): RowKey {

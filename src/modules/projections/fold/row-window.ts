@@ -87,11 +87,11 @@ export class RowWindow {
     this.touched = [];
   }
 
-  /** `own` makes the key that is kept, where the given one is the caller's to change. */
-  touch(text: string, key: RowKey, own: (key: RowKey) => RowKey = itself): RowEntry {
+  touch(text: string, key: RowKey): RowEntry {
     let entry = this.entries.get(text);
     if (entry === undefined) {
-      entry = new RowEntry(text, own(key), this.complete);
+      // The given key may be a scratch object of the caller's. Spread and frozen, each would leave a hidden class behind.
+      entry = new RowEntry(text, Object.freeze(Object.assign({}, key)), this.complete);
       this.entries.set(text, entry);
     }
     if (entry.batch !== this.#batch) {
@@ -169,8 +169,4 @@ export class RowWindow {
     this.unread = [];
     this.#bytes = 0;
   }
-}
-
-function itself(key: RowKey): RowKey {
-  return key;
 }
