@@ -67,9 +67,11 @@ describe('an outage', () => {
       far.follow(far.work(work.build, accountsV1));
       for (let round = 0; round < 5; round++) {
         const lost = what === 'answer' ? proxy.loseAnswerTo('written_0') : proxy.losePieceWith('written_0');
-        await house.append(history(100, { seed: 60 + round }));
+        const first = await house.append(history(100, { seed: 60 + round }));
         await lost;
-        await house.reached(work, await house.append(history(10, { seed: 70 + round })));
+        const next = await house.append(history(10, { seed: 70 + round }));
+        // Not all partitions of the first have one of the next.
+        for (const position of [first, next]) await house.reached(work, position);
       }
       expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
     },
@@ -81,9 +83,11 @@ describe('an outage', () => {
     far.follow(far.work(work.build, kindsV1));
     for (let round = 0; round < 5; round++) {
       const lost = proxy.losePieceWith(COMMIT);
-      await house.append(history(100, { seed: 40 + round }));
+      const first = await house.append(history(100, { seed: 40 + round }));
       await lost;
-      await house.reached(work, await house.append(history(10, { seed: 50 + round })));
+      const next = await house.append(history(10, { seed: 50 + round }));
+      // Not all partitions of the first have one of the next.
+      for (const position of [first, next]) await house.reached(work, position);
     }
     expect(await house.rows(work)).toEqual(await house.cleanFold(kindsV1, work));
   });
