@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refuse } from '../../src/kernel/errors.js';
 import type { AggregateDefinition } from '../../src/modules/aggregates/aggregate.js';
 import { Add, Added, Counter, Take } from './support/counter.js';
-import { statementsOf } from './support/statements-of.js';
+import { changeConnections, statementsOf } from './support/statements-of.js';
 import { collect, WriteSide, type Writer } from './support/write-side.js';
 
 let side: WriteSide;
@@ -32,12 +32,10 @@ function emptied(look: (sum: number) => Promise<void>): AggregateDefinition {
 }
 
 /** The answers to a writer's appends stay on their way until the returned function is called. */
-function holdAnswers({ database }: Writer): () => void {
+function holdAnswers(writer: Writer): () => void {
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
-  const connect = database.connect.bind(database);
-  database.connect = async () => {
-    const connection = await connect();
+  changeConnections(writer, (connection) => {
     const ask = connection.query.bind(connection);
     const query: typeof connection.query = async (statement, values) => {
       const answer = await ask<never>(statement, values);
@@ -45,7 +43,7 @@ function holdAnswers({ database }: Writer): () => void {
       return answer;
     };
     return { ...connection, query };
-  };
+  });
   return release;
 }
 

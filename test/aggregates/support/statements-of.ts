@@ -1,8 +1,15 @@
-import type { Statement } from '../../../src/database/database.js';
+import type { Connection, Statement } from '../../../src/database/database.js';
 import type { Writer } from './write-side.js';
 
+/** Changes each connection that a writer takes from its pool from now on. */
+export function changeConnections({ database }: Writer, change: (connection: Connection) => Connection): void {
+  const connect = database.connect.bind(database);
+  database.connect = async () => change(await connect());
+}
+
 /** Counts the statements of a writer whose names begin so, on its pool and on the connections that it takes from there. */
-export function statementsOf({ database }: Writer, name: string): () => number {
+export function statementsOf(writer: Writer, name: string): () => number {
+  const { database } = writer;
   let count = 0;
   const look = (statement: string | Statement): void => {
     if (typeof statement !== 'string' && statement.name?.startsWith(name)) count += 1;
@@ -12,9 +19,7 @@ export function statementsOf({ database }: Writer, name: string): () => number {
     look(statement);
     return query<Row>(statement, values);
   };
-  const connect = database.connect.bind(database);
-  database.connect = async () => {
-    const connection = await connect();
+  changeConnections(writer, (connection) => {
     const ask = connection.query.bind(connection);
     return {
       ...connection,
@@ -23,23 +28,19 @@ export function statementsOf({ database }: Writer, name: string): () => number {
         return ask<Row>(statement, values);
       },
     };
-  };
+  });
   return () => count;
 }
 
 /** Counts the reads of the log of a writer: they are COPY, which goes past `query`. */
-export function readsOf({ database }: Writer): () => number {
+export function readsOf(writer: Writer): () => number {
   let count = 0;
-  const connect = database.connect.bind(database);
-  database.connect = async () => {
-    const connection = await connect();
-    return {
-      ...connection,
-      get raw() {
-        count += 1;
-        return connection.raw;
-      },
-    };
-  };
+  changeConnections(writer, (connection) => ({
+    ...connection,
+    get raw() {
+      count += 1;
+      return connection.raw;
+    },
+  }));
   return () => count;
 }
