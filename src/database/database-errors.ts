@@ -39,6 +39,15 @@ export function isConnectionError(error: unknown): boolean {
   return CONNECTION_CODES.has(code) || CONNECTION_MESSAGE.test(error.message);
 }
 
+/**
+ * True for a statement kept under a name that no longer fits what it was planned for (0A000), or that somebody else has thrown away
+ * (26000): on another connection it is prepared anew.
+ */
+export function isStatementOfNoUse(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '0A000' || state === '26000';
+}
+
 /** True when PostgreSQL says that the same statement may succeed later: serialisation, deadlock, lock timeout, too many connections. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { KappaError, UnknownOutcomeError } from '../kernel/errors.js';
 import { checkServer } from './check-server.js';
-import { isConnectionError } from './database-errors.js';
+import { isConnectionError, isStatementOfNoUse } from './database-errors.js';
 import { quoteIdentifier } from './identifiers.js';
 import type { Queryable, Statement } from './queryable.js';
 import { SESSION_SETTINGS } from './session-settings.js';
@@ -28,6 +28,12 @@ export interface Connection extends Queryable {
   /** `true` closes the connection instead of giving it back. */
   release(destroy?: boolean): void;
 }
+
+/**
+ * Statements under names on one connection; with more it is closed when it is given back. Names of tables that are gone, and of sizes
+ * that were outgrown, would stay for good: a plan takes some 50 KB of the server.
+ */
+const MOST_NAMES = 256;
 
 /** How long a stop waits for the other side to close its end of connections, too. */
 const CLOSE_MS = 1_000;
@@ -87,7 +93,16 @@ export class Database {
     statement: string | Statement,
     values?: readonly unknown[],
   ): Promise<{ rows: Row[]; rowCount: number }> {
-    return run<Row>(this.#pool, statement, values);
+    if (typeof statement === 'string' || statement.name === undefined) return run<Row>(this.#pool, statement, values);
+    const connection = await this.connect();
+    try {
+      const result = await connection.query<Row>(statement, values);
+      connection.release();
+      return result;
+    } catch (error) {
+      connection.release(true);
+      throw error;
+    }
   }
 
   /** A connection of one's own until `release`. */
@@ -100,7 +115,7 @@ export class Database {
       query: (statement, values) => run(client, statement, values),
       release: (destroy = false) => {
         client.off('error', ignore);
-        client.release(destroy);
+        client.release(destroy || keepsTooMany(client));
       },
     };
   }
@@ -116,7 +131,7 @@ export class Database {
       await connection.query('begin');
       result = await work(connection);
     } catch (error) {
-      await rollBack(connection);
+      await rollBack(connection, isStatementOfNoUse(error));
       throw error;
     }
     try {
@@ -146,14 +161,24 @@ export class Database {
   }
 }
 
+/** What `pg` remembers of a connection, and its types do not tell. */
+interface Prepared {
+  readonly connection?: { readonly parsedStatements?: object };
+}
+
+function keepsTooMany(client: pg.PoolClient): boolean {
+  const { connection } = client as unknown as Prepared;
+  return Object.keys(connection?.parsedStatements ?? {}).length > MOST_NAMES;
+}
+
 function ignore(): void {
   // Told by the statement itself.
 }
 
-async function rollBack(connection: Connection): Promise<void> {
+async function rollBack(connection: Connection, destroy: boolean): Promise<void> {
   try {
     await connection.query('rollback');
-    connection.release();
+    connection.release(destroy);
   } catch {
     connection.release(true);
   }

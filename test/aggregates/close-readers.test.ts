@@ -14,23 +14,28 @@ let member: GroupMember;
 beforeAll(async () => {
   side = await WriteSide.start();
   writer = await side.writer();
-  member = await writer.log.join({
-    group: 'close',
-    topics: [counters.name],
-    assigned: async () => ({}),
-    revoked: async () => undefined,
-  });
-  await member.poll({ maxWaitMs: 0 });
+  member = await join('close');
 });
 afterAll(async () => {
   await member.leave();
   await side.stop();
 });
 
-async function poll(): Promise<readonly LogBatch[]> {
+async function join(group: string): Promise<GroupMember> {
+  const joined = await writer.log.join({
+    group,
+    topics: [counters.name],
+    assigned: async () => ({}),
+    revoked: async () => undefined,
+  });
+  await joined.poll({ maxWaitMs: 0 });
+  return joined;
+}
+
+async function poll(reader = member): Promise<readonly LogBatch[]> {
   const batches: LogBatch[] = [];
   for (;;) {
-    const polled = await member.poll({ maxWaitMs: 0 });
+    const polled = await reader.poll({ maxWaitMs: 0 });
     if (polled.length === 0) return batches;
     batches.push(...polled);
   }
@@ -71,3 +76,41 @@ it('are given in order what other processes append in between', async () => {
   const versions = (await poll()).flatMap(({ records }) => records.map(({ headers }) => headers['ce_streamversion']));
   expect(versions).toEqual(Array.from({ length: 20 }, (_, n) => String(n + 1)));
 });
+
+it('are given without a query what a faster one was given before, and nobody keeps what all were given', async () => {
+  await poll();
+  const slow = await join('slow');
+  await poll(slow);
+  const reads = readsOf(writer);
+  const add = async (times: number): Promise<void> => {
+    for (let n = 0; n < times; n += 1) await writer.commands.execute(new Add('shared', 1));
+  };
+  await add(10);
+  expect(recordsIn(await poll())).toHaveLength(10);
+  await add(10);
+  expect(recordsIn(await poll(slow))).toHaveLength(20);
+  expect(recordsIn(await poll())).toHaveLength(10);
+  expect(reads()).toBe(0);
+
+  await add(1);
+  const [last] = recordsIn(await poll(slow));
+  await slow.leave();
+  // Only the member that stays has not been given this one.
+  await add(1);
+  if (!last) throw new Error('nothing was read');
+  member.seek(counters.name, last.partition, last.offset);
+  expect(recordsIn(await poll())).toHaveLength(2);
+  expect(reads()).toBe(0);
+  member.seek(counters.name, last.partition, last.offset);
+  await add(1);
+  expect(recordsIn(await poll())).toHaveLength(3);
+  expect(reads()).toBe(0);
+  await add(1);
+  member.seek(counters.name, last.partition, last.offset);
+  expect(recordsIn(await poll())).toHaveLength(4);
+  expect(reads()).toBeGreaterThan(0);
+});
+
+function recordsIn(batches: readonly LogBatch[]): readonly LogRecord[] {
+  return batches.flatMap(({ records }) => records);
+}

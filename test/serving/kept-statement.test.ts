@@ -181,16 +181,4 @@ describe('the statement that reads a row', () => {
     await tables.database.query(change(live));
     for (let n = 0; n < UNTIL_KEPT; n += 1) expect(await reader.get('f1')).toEqual({ id: 'f1', paid });
   });
-
-  it('leaves a bounded number of names on a connection', async () => {
-    const reader = tables.reader(Fines);
-    const most: number[] = [];
-    for (let n = 0; n < 40; n += 1) {
-      await tables.swapTo(await build());
-      for (let read = 0; read < 3; read += 1) await reader.get('f1');
-      most.push((await kept()).length);
-    }
-    expect(Math.max(...most)).toBe(32);
-    expect(most.at(-1)).toBeLessThan(10);
-  });
 });

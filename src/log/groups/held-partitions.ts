@@ -57,6 +57,11 @@ export class HeldPartitions {
     return [...this.#held.keys()];
   }
 
+  /** The first record that is still to be read; undefined for what is not held. */
+  nextOf(key: PartitionKey): Offset | undefined {
+    return this.#held.get(key)?.next;
+  }
+
   /** Of those that are read. */
   get position(): Position {
     return Object.fromEntries(this.#read().map(({ key, next }) => [key, next]));

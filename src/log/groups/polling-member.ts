@@ -9,6 +9,8 @@ import { planAssignment, type GroupState } from './plan-assignment.js';
 /** What a member needs of its log. */
 export interface MemberLog extends HeldLog {
   takeSeat(request: SeatRequest): Promise<GroupSeat>;
+  /** The member reads no more. */
+  left?(member: PollingMember): void;
 }
 
 export const DEFAULT_MAX_WAIT_MS = 1_000;
@@ -55,6 +57,11 @@ export class PollingMember implements GroupMember {
 
   get assignment(): readonly PartitionKey[] {
     return this.#held.keys;
+  }
+
+  /** The first record that it has not been given; undefined for what it does not hold. */
+  nextOf(partition: PartitionKey): Offset | undefined {
+    return this.#held.nextOf(partition);
   }
 
   async poll(options: PollOptions = {}): Promise<readonly LogBatch[]> {
@@ -108,6 +115,7 @@ export class PollingMember implements GroupMember {
       await this.#drop(this.#numbers, 'leave');
     } finally {
       this.#gone = true;
+      this.log.left?.(this);
       await seat.leave();
     }
   }

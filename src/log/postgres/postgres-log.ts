@@ -153,7 +153,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
   /** Wakes the readers of this process; also for records that were appended beside this log, by aggregates. */
   appended(position: Position, records?: () => readonly LogRecord[]): void {
     // Nobody who only appends pays for readers.
-    if (records && this.#members.size > 0) this.#recent.add(records());
+    if (records && this.#members.size > 0) this.#recent.add(records(), (partition) => this.#neededFrom(partition));
     this.#wake.appended(position);
   }
 
@@ -235,8 +235,19 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return this.#wake.end(partition);
   }
 
+  left(member: PollingMember): void {
+    this.#members.delete(member);
+  }
+
   takeSeat(request: SeatRequest): Promise<GroupSeat> {
     return this.#seats.takeSeat(request);
+  }
+
+  /** Beyond all records for what no member of this process holds. */
+  #neededFrom(partition: PartitionKey): number {
+    let least = Infinity;
+    for (const member of this.#members) least = Math.min(least, member.nextOf(partition) ?? Infinity);
+    return least;
   }
 
   async #grown(after: Position): Promise<Position> {

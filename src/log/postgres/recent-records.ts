@@ -1,6 +1,6 @@
 import type { Offset } from '../../kernel/names.js';
 import { partitionKey, type PartitionKey } from '../../kernel/position.js';
-import { recordBytes, type LogRecord } from '../../kernel/record.js';
+import { recordBytesAtMost, type LogRecord } from '../../kernel/record.js';
 import type { Page, PageWish } from '../page-source.js';
 
 export interface RecentBounds {
@@ -28,9 +28,21 @@ export class RecentRecords {
 
   constructor(private readonly bounds: RecentBounds) {}
 
-  /** Takes in committed records, those of a partition in their order. */
-  add(records: readonly LogRecord[]): void {
-    for (const record of records) this.#addOne(record);
+  /**
+   * Takes in committed records, those of a partition in their order. `neededFrom`: the first that some reader of a partition has not
+   * been given. What stands before is dropped at once: it goes while it is young, where a collection costs next to nothing.
+   */
+  add(records: readonly LogRecord[], neededFrom: (partition: PartitionKey) => number = () => 0): void {
+    const needed = new Map<PartitionKey, number>();
+    for (const record of records) {
+      const key = partitionKey(record.topic, record.partition);
+      let from = needed.get(key);
+      if (from === undefined) {
+        needed.set(key, (from = neededFrom(key)));
+        this.#dropBefore(key, from);
+      }
+      if (record.offset >= from) this.#addOne(key, record);
+    }
     for (const key of this.#runs.keys()) {
       if (this.#bytes <= this.bounds.bytes) return;
       this.#forget(key);
@@ -49,7 +61,7 @@ export class RecentRecords {
     let stop = start;
     for (let bytes = 0; stop < most && (stop === start || bytes < maxBytes); stop += 1) {
       const record = records[stop];
-      if (record) bytes += recordBytes(record);
+      if (record) bytes += recordBytesAtMost(record);
     }
     return { begin: from, end, records: records.slice(start, stop) };
   }
@@ -60,14 +72,13 @@ export class RecentRecords {
     this.#bytes = 0;
   }
 
-  #addOne(record: LogRecord): void {
-    const key = partitionKey(record.topic, record.partition);
+  #addOne(key: PartitionKey, record: LogRecord): void {
     const known = this.#runs.get(key);
     const last = known?.records.at(-1);
     const follows = last !== undefined && last.offset + 1 === record.offset;
     if (known && !follows) this.#forget(key);
     const run = known && follows ? known : { records: [], bytes: 0 };
-    const bytes = recordBytes(record);
+    const bytes = recordBytesAtMost(record);
     run.records.push(record);
     run.bytes += bytes;
     this.#bytes += bytes;
@@ -76,9 +87,20 @@ export class RecentRecords {
     this.#runs.set(key, run);
   }
 
+  #dropBefore(key: PartitionKey, from: number): void {
+    const run = this.#runs.get(key);
+    const first = run?.records[0];
+    if (!run || !first || from <= first.offset) return;
+    const given = run.records.splice(0, from - first.offset);
+    const bytes = given.reduce((sum, record) => sum + recordBytesAtMost(record), 0);
+    run.bytes -= bytes;
+    this.#bytes -= bytes;
+    if (run.records.length === 0) this.#forget(key);
+  }
+
   #halve(run: Run): void {
     const kept = run.records.slice(Math.ceil(run.records.length / 2));
-    const bytes = kept.reduce((sum, record) => sum + recordBytes(record), 0);
+    const bytes = kept.reduce((sum, record) => sum + recordBytesAtMost(record), 0);
     this.#bytes += bytes - run.bytes;
     run.records = kept;
     run.bytes = bytes;

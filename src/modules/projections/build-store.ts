@@ -209,8 +209,8 @@ export class BuildStore implements Builds {
     return outcome === 'advanced' && moved !== moves.length ? 'fenced' : outcome;
   }
 
-  async advanceAndWrite(build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome> {
-    const { rows } = await this.database.query<{ outcome: AdvanceOutcome }>(this.#sql.advanceAndWrite(writes.statements), [
+  async advanceAndWrite(on: Queryable, build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome> {
+    const { rows } = await on.query<{ outcome: AdvanceOutcome }>(this.#sql.advanceAndWrite(writes.statements), [
       ...moveParameters(build, moves),
       ...writes.values,
     ]);

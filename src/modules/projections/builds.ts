@@ -58,7 +58,7 @@ export interface Builds {
    */
   advance(on: Queryable, build: number, moves: readonly ProgressMove[]): Promise<AdvanceOutcome>;
   /** The same in one statement with what the batch writes; a transaction of its own. Nothing is written unless it advanced. */
-  advanceAndWrite(build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome>;
+  advanceAndWrite(on: Queryable, build: number, moves: readonly ProgressMove[], writes: Writes): Promise<AdvanceOutcome>;
 
   /**
    * Whether the owner of a partition still is its owner, at the offset it believes; first statement of a transaction that moves

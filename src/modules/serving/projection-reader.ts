@@ -1,4 +1,4 @@
-import { asRetriable, isDataError, sqlState } from '../../database/database-errors.js';
+import { asRetriable, isDataError, isStatementOfNoUse, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
 import { TextQuery, type TextRow } from '../../database/text-query.js';
 import { KappaError, RetriableError } from '../../kernel/errors.js';
@@ -46,11 +46,6 @@ interface Known {
 const MAX_FLIPS = 8;
 
 const UNDEFINED_TABLE = '42P01';
-/** A kept statement that no longer fits what it was planned for (0A000), or that somebody else has thrown away (26000). */
-const STATEMENT_OF_NO_USE = new Set(['0A000', '26000']);
-
-/** Names on one connection that are never used again: of builds that were swapped away, and of sizes that were outgrown; five each. */
-const MAX_NAMES = 32;
 
 /** Reads one projection's live build; see {@link Reader}. */
 export class ProjectionReader<Row> extends Reader<Row> {
@@ -67,8 +62,6 @@ export class ProjectionReader<Row> extends Reader<Row> {
   #known: Known | null = null;
   /** Most answers are of the same position as the one before. */
   #lastStamp: { readonly live: LiveBuild; readonly text: string; readonly stamp: ReadStamp } | null = null;
-  /** What this reader has prepared on each connection. */
-  readonly #names = new WeakMap<object, Set<string>>();
 
   /** @throws KAPPA_BAD_TABLE for an entity that cannot be a projection's table. */
   constructor(
@@ -187,7 +180,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
       return await ask(known);
     } catch (error) {
       const state = sqlState(error) ?? '';
-      if ((state === UNDEFINED_TABLE || STATEMENT_OF_NO_USE.has(state)) && flips < MAX_FLIPS - 1) return null;
+      if ((state === UNDEFINED_TABLE || isStatementOfNoUse(error)) && flips < MAX_FLIPS - 1) return null;
       throw asRetriable(error, `reading projection ${this.#name}`);
     }
   }
@@ -227,20 +220,12 @@ export class ProjectionReader<Row> extends Reader<Row> {
     const connection = await this.database.connect();
     try {
       const lines = await TextQuery.run(connection.raw, query, values);
-      connection.release(query.name !== undefined && this.#leavesTooMany(connection.raw, query.name));
+      connection.release();
       return lines;
     } catch (error) {
-      const state = sqlState(error);
-      connection.release(state === null || STATEMENT_OF_NO_USE.has(state));
+      connection.release(sqlState(error) === null || isStatementOfNoUse(error));
       throw error;
     }
-  }
-
-  /** A connection is closed when it keeps too many statements: a name is left behind by every swap and every growth. */
-  #leavesTooMany(connection: object, name: string): boolean {
-    let names = this.#names.get(connection);
-    if (names === undefined) this.#names.set(connection, (names = new Set()));
-    return names.size !== names.add(name).size && names.size > MAX_NAMES;
   }
 }
 

@@ -1,4 +1,4 @@
-import { qualified, quoteIdentifier, quoteLiteral } from '../../database/identifiers.js';
+import { qualified, quoteIdentifier } from '../../database/identifiers.js';
 import type { ColumnDefinition, TableDefinition } from '../projections/table.js';
 import type { CursorPlace } from './cursor.js';
 import { progressText, type LiveBuild } from './live-build.js';
@@ -33,8 +33,8 @@ export const STAMP = { build: 0, position: 1, line: 2, sizes: 3 } as const;
 
 /**
  * Pointer, position and row in one statement, so in one snapshot. The table is the one the reader knows; the answer counts only
- * when the pointer still names its build. `$1` is the projection, the others are the key. `sizes` are the bytes of the tables on
- * whose size a plan depends.
+ * when the pointer still names its build. `$1` is the projection, the others are the key. `sizes` is a column that tells how
+ * large the tables are on whose size a plan depends.
  *
  * ```sql
  * select t."id", t."paid", p.active_build, (select … from progress …), 1, pg_relation_size(…) || ',' || pg_relation_size(…)
@@ -48,11 +48,11 @@ export function rowText(
   live: LiveBuild,
   table: TableDefinition,
   key: readonly ColumnDefinition[],
-  withSizes: boolean,
+  sizes: string | null,
 ): string {
   const conditions = key.map(({ name, type }, part) => `t.${quoteIdentifier(name)} = $${part + 2}::${comparable(type)}`);
   return `
-select ${columnList('t', table)}, p.active_build, (${progressText(schema)}), 1${withSizes ? `, ${sizesText(schema, live)}` : ''}
+select ${columnList('t', table)}, p.active_build, (${progressText(schema)}), 1${sizes === null ? '' : `, ${sizes}`}
   from ${qualified(schema, 'projections')} p
   left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
  where p.name = $1`;
@@ -69,7 +69,7 @@ export function rowsText(
   table: TableDefinition,
   key: readonly ColumnDefinition[],
   count: number,
-  withSizes: boolean,
+  sizes: string | null,
 ): string {
   const lines = Array.from({ length: count }, (_, line) => {
     const parts = key.map(({ type }, part) => `$${line * key.length + part + 2}::${comparable(type)}`);
@@ -78,7 +78,7 @@ export function rowsText(
   const conditions = key.map(({ name }, part) => `t.${quoteIdentifier(name)} = k.part${part}`);
   const first = (text: string): string => `case when k.line = 1 then (${text}) end`;
   return `
-select ${columnList('t', table)}, ${first('p.active_build')}, ${first(progressText(schema))}, k.line${withSizes ? `, ${first(sizesText(schema, live))}` : ''}
+select ${columnList('t', table)}, ${first('p.active_build')}, ${first(progressText(schema))}, k.line${sizes === null ? '' : `, ${first(sizes)}`}
   from ${qualified(schema, 'projections')} p
  cross join (values ${lines.join(', ')}) k(line, ${key.map((_, part) => `part${part}`).join(', ')})
   left join ${qualified(schema, live.tableName)} t on ${conditions.join(' and ')}
@@ -150,12 +150,6 @@ function isAfter(sort: readonly SortTerm[], after: CursorPlace, live: LiveBuild,
 function equals({ column, text }: Equality, parameters: Parameters): string {
   const name = `t.${quoteIdentifier(column.name)}`;
   return text === null ? `${name} is null` : `${name} = ${parameters.add(text, comparable(column.type))}`;
-}
-
-function sizesText(schema: string, live: LiveBuild): string {
-  return [live.tableName, 'progress']
-    .map((name) => `pg_relation_size(${quoteLiteral(qualified(schema, name))}::regclass)`)
-    .join(` || ',' || `);
 }
 
 function columnList(alias: string, table: TableDefinition): string {

@@ -80,3 +80,22 @@ it('holds nothing once it is in doubt', () => {
   log.add(records(0, 5, 1));
   expect(offsets(log, wish(5))).toEqual([5]);
 });
+
+it('holds no longer what all readers were given, and goes on behind it', () => {
+  const log = recent();
+  log.add(records(0, 0, 5), () => 0);
+  log.add(records(0, 5, 2), () => 4);
+  expect(log.page(wish(3))).toBeNull();
+  expect(offsets(log, wish(4))).toEqual([4, 5, 6]);
+  log.add(records(0, 7, 1), () => Infinity);
+  expect(log.page(wish(7))).toBeNull();
+  log.add(records(0, 8, 2), () => 8);
+  expect(offsets(log, wish(8))).toEqual([8, 9]);
+});
+
+it('has room again for what is held when what was given is dropped', () => {
+  const log = recent();
+  for (let first = 0; first < 900; first += 90) log.add(records(0, first, 90), () => first);
+  log.add(records(1, 0, 90));
+  expect(offsets(log, wish(810))).toHaveLength(90);
+});

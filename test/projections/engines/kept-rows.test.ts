@@ -48,7 +48,7 @@ describe('rows that a runner keeps while it is behind', () => {
     for await (const { records, next } of house.log.read({ from: { [key]: 0 }, to: { [key]: 3 }, maxBatchRecords: 1 })) {
       const from = next - 1;
       const part = new BatchPart({ topic: 'accounts', partition, epoch: owner.epoch, from, to: next }, records);
-      outcomes.push(await foldBatch(house.database, house.builds, work, [part], null, kept));
+      outcomes.push(await foldBatch(house.database, house.builds, work, [part], null, { rows: kept, plans: null }));
       const rows = kept.take();
       expect([...rows.entries.values()].map(({ known, dirty }) => ({ known, dirty }))).toEqual(
         from < 2 ? [{ known: true, dirty: false }] : [],

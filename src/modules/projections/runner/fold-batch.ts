@@ -1,5 +1,6 @@
-import type { Connection, Database } from '../../../database/database.js';
+import type { Connection, Database, Queryable } from '../../../database/database.js';
 import { isConnectionError } from '../../../database/database-errors.js';
+import type { KeptPlans } from '../../../database/kept-plans.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { RecordSource } from '../../../log/event-log.js';
 import type { AdvanceOutcome, Build } from '../build.js';
@@ -22,6 +23,17 @@ export interface BuildWork {
   readonly table: BuildTable;
 }
 
+/** What a runner has from one batch to the next. */
+export interface Kept {
+  readonly rows: KeptRows | null;
+  readonly plans: KeptPlans | null;
+}
+
+const NOTHING: Kept = { rows: null, plans: null };
+
+/** Rows of a batch up to which its plans are kept. They are made for some ten rows, and good for some hundreds. */
+const FEW_ROWS = 256;
+
 /** Carries an outcome out of a transaction that must be rolled back. */
 class Abandoned extends Error {
   constructor(readonly outcome: AdvanceOutcome) {
@@ -41,22 +53,28 @@ export async function foldBatch(
   work: BuildWork,
   parts: readonly BatchPart[],
   letters: BuildLetters | null = null,
-  kept: KeptRows | null = null,
+  kept: Kept = NOTHING,
 ): Promise<AdvanceOutcome> {
   if (!work.plan.shared && !letters?.parked.watchful) return foldOwned(database, builds, work, parts, parts, kept);
-  kept?.drop();
+  kept.rows?.drop();
   const all = recordsOf(parts);
   const sorting = letters?.sort();
   const taken = letters && sorting ? all.filter((record) => letters.takes(record, sorting)) : all;
   let open = letters?.parked.open ?? 0;
   const outcome =
     work.plan.shared || (sorting?.asides.length ?? 0) > 0
-      ? await foldGuarded(database, work, taken, async (on) => {
-          const advanced = await builds.advance(on, work.build.id, parts);
-          if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
-          return advanced;
-        })
-      : await foldOwned(database, builds, work, parts, [taken]);
+      ? await foldGuarded(
+          database,
+          work,
+          taken,
+          async (on) => {
+            const advanced = await builds.advance(on, work.build.id, parts);
+            if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
+            return advanced;
+          },
+          kept.plans,
+        )
+      : await foldOwned(database, builds, work, parts, [taken], { ...kept, rows: null });
   if (outcome === 'advanced' && letters && sorting) letters.committed(sorting, open);
   return outcome;
 }
@@ -72,15 +90,17 @@ async function foldOwned(
   work: BuildWork,
   parts: readonly BatchPart[],
   sources: readonly RecordSource[],
-  kept: KeptRows | null = null,
+  kept: Kept,
 ): Promise<AdvanceOutcome> {
   const { build, plan, table } = work;
-  const rows = kept?.take() ?? new RowWindow(false);
+  const rows = kept.rows?.take() ?? new RowWindow(false);
   try {
-    await foldKnownFirst(plan, sources, rows, async () => rows.read(await table.readKeys(database, rows.unread.map(keyOf))));
+    await kept.plans?.look(database);
+    const on = (): Queryable => planned(database, rows, kept.plans);
+    await foldKnownFirst(plan, sources, rows, async () => rows.read(await table.readKeys(on(), rows.unread.map(keyOf))));
     const { changed, gone } = takeDirty(rows.touched);
-    const outcome = await builds.advanceAndWrite(build.id, parts, table.writes(changed, gone));
-    if (outcome === 'advanced') kept?.keep(rows, plan.codec);
+    const outcome = await builds.advanceAndWrite(on(), build.id, parts, table.writes(changed, gone));
+    if (outcome === 'advanced') kept.rows?.keep(rows, plan.codec);
     return outcome;
   } catch (error) {
     if (isConnectionError(error)) throw error;
@@ -94,21 +114,24 @@ async function foldOwned(
  * @throws as {@link foldBatch}
  */
 export async function foldGuarded(
-  database: Pick<Database, 'transaction'>,
+  database: Pick<Database, 'transaction' | 'query'>,
   work: BuildWork,
   records: readonly LogRecord[],
-  guard: (on: Connection) => Promise<AdvanceOutcome>,
+  guard: (on: Queryable) => Promise<AdvanceOutcome>,
+  plans: KeptPlans | null = null,
 ): Promise<AdvanceOutcome> {
   const { build, plan } = work;
   const { rows, steps } = gathered(plan, records);
+  await plans?.look(database);
   try {
     await database.transaction(async (connection) => {
-      const outcome = await guard(connection);
+      const on = planned(connection, rows, plans);
+      const outcome = await guard(on);
       if (outcome !== 'advanced') throw new Abandoned(outcome);
       if (steps.length === 0) return;
-      if (plan.hasRaw) await lockAllRows(connection, build.id);
-      else if (plan.shared) await lockRows(connection, build.id, rows.touched);
-      await applySteps(connection, work, rows, steps);
+      if (plan.hasRaw) await lockAllRows(on, build.id);
+      else if (plan.shared) await lockRows(on, build.id, rows.touched);
+      await applySteps(connection, on, work, rows, steps);
     });
     return 'advanced';
   } catch (error) {
@@ -130,18 +153,24 @@ function gathered(plan: FoldPlan, records: readonly LogRecord[]): { readonly row
   return { rows, steps };
 }
 
+/** Plans are kept by whoever has them, for batches of few rows. */
+function planned(on: Queryable, rows: RowWindow, plans: KeptPlans | null): Queryable {
+  return plans === null || rows.touched.length > FEW_ROWS ? on : plans.on(on);
+}
+
 /** Runs the steps in order and writes what they changed. Raw handlers see what was folded before them. */
-export async function applySteps(
+async function applySteps(
   connection: Connection,
+  on: Queryable,
   { plan, table }: BuildWork,
   rows: RowWindow,
   steps: FoldSteps,
 ): Promise<void> {
   for (let from = 0; from < steps.length;) {
     const raw = steps.nextRaw(from);
-    if (rows.unread.length > 0) rows.read(await table.readKeys(connection, rows.unread.map(keyOf)));
+    if (rows.unread.length > 0) rows.read(await table.readKeys(on, rows.unread.map(keyOf)));
     plan.fold(steps, from, raw);
-    await writeDirty(connection, table, rows.touched);
+    await writeDirty(on, table, rows.touched);
     if (raw < steps.length) {
       await plan.runRaw(steps, raw, { transaction: connection, table: table.qualifiedName });
       rows.distrust();
@@ -154,10 +183,10 @@ export async function applySteps(
   }
 }
 
-async function writeDirty(connection: Connection, table: BuildTable, entries: readonly RowEntry[]): Promise<void> {
+async function writeDirty(on: Queryable, table: BuildTable, entries: readonly RowEntry[]): Promise<void> {
   const { changed, gone } = takeDirty(entries);
-  if (changed.length > 0) await table.upsert(connection, changed);
-  if (gone.length > 0) await table.remove(connection, gone);
+  if (changed.length > 0) await table.upsert(on, changed);
+  if (gone.length > 0) await table.remove(on, gone);
 }
 
 /** What differs from the table, which is to be written now. */

@@ -1,6 +1,8 @@
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
+import { qualified } from '../../../database/identifiers.js';
+import { KeptPlans } from '../../../database/kept-plans.js';
 import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import { buildLabel, type BuildError } from '../build.js';
 import { checkIdentity } from '../check-identity.js';
@@ -46,6 +48,7 @@ export class LiveRunner {
   readonly #backoff = new Backoff();
   readonly #refusals = new Refusals();
   readonly #kept = new KeptRows();
+  readonly #plans: KeptPlans;
   readonly #size: BatchSize;
   readonly #elapsed: () => number;
   readonly #label: string;
@@ -68,6 +71,7 @@ export class LiveRunner {
     readonly work: BuildWork,
   ) {
     this.#label = buildLabel(work.build);
+    this.#plans = new KeptPlans('kappa_batch', [work.table.qualifiedName, qualified(context.database.schema, 'progress')]);
     this.#letters = new BuildLetters(context, work);
     this.#size = new BatchSize(context.liveBatchRecords ?? null, work.plan.shared);
     this.#elapsed = context.elapsed ?? (() => performance.now());
@@ -203,7 +207,7 @@ export class LiveRunner {
 
   #fold(parts: readonly BatchPart[]): ReturnType<typeof foldBatch> {
     const { database, builds } = this.context;
-    return foldBatch(database, builds, this.work, parts, this.#letters, this.#kept);
+    return foldBatch(database, builds, this.work, parts, this.#letters, { rows: this.#kept, plans: this.#plans });
   }
 
   /** Between two batches: what was asked for dead letters is done by the owner alone. */
