@@ -31,22 +31,22 @@ export class KeptPlans {
     if (bytes !== null) this.#sizes.seen(String(bytes), performance.now());
   }
 
-  /** Statements without a name get one there, until sizes have to be looked at again. */
-  on(queryable: Queryable): Queryable {
+  /** Statements without a name get one there that bears their purpose, until sizes have to be looked at again. */
+  on(queryable: Queryable, purpose: string): Queryable {
     const classes = this.#sizes.classes(performance.now());
     if (classes === null) return queryable;
     return {
       query: (statement, values) =>
         queryable.query(
-          typeof statement === 'string' ? { text: statement, name: `${this.#nameOf(statement)}_${classes}` } : statement,
+          typeof statement === 'string' ? { text: statement, name: `${this.#nameOf(purpose, statement)}_${classes}` } : statement,
           values,
         ),
     };
   }
 
-  #nameOf(text: string): string {
+  #nameOf(purpose: string, text: string): string {
     let name = this.#names.get(text);
-    if (name === undefined) this.#names.set(text, (name = keptName(this.prefix, text)));
+    if (name === undefined) this.#names.set(text, (name = keptName(`${this.prefix}_${purpose}`, text)));
     return name;
   }
 }

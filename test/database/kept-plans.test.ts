@@ -30,31 +30,31 @@ describe('plans that the server keeps', () => {
 
   it('have names by text and by the sizes of tables, which are looked at once a second', async () => {
     const plans = new KeptPlans('test', ['public.small']);
-    await plans.on(database).query(COUNT);
+    await plans.on(database, 'count').query(COUNT);
     expect(await names()).toEqual([]);
     await plans.look(database);
-    for (let n = 0; n < 3; n += 1) await plans.on(database).query(COUNT);
-    await plans.on(database).query(`${COUNT} where id = $1`, [1]);
+    for (let n = 0; n < 3; n += 1) await plans.on(database, 'count').query(COUNT);
+    await plans.on(database, 'count').query(`${COUNT} where id = $1`, [1]);
     const first = await names();
     expect(first).toHaveLength(2);
-    for (const name of first) expect(name).toMatch(/^test_[\w-]{16}_0$/);
+    for (const name of first) expect(name).toMatch(/^test_count_[\w-]{16}_0$/);
 
     await database.query('insert into public.small select generate_series(1, 10000)');
     await plans.look(database);
-    await plans.on(database).query(COUNT);
+    await plans.on(database, 'count').query(COUNT);
     expect(await names()).toEqual(first);
     vi.advanceTimersByTime(1_000);
-    await plans.on(database).query(COUNT);
+    await plans.on(database, 'count').query(COUNT);
     expect(await names()).toEqual(first);
     await plans.look(database);
-    await plans.on(database).query(COUNT);
-    expect(await names()).toEqual([...first, expect.stringMatching(/^test_[\w-]{16}_2$/)]);
+    await plans.on(database, 'count').query(COUNT);
+    expect(await names()).toEqual([...first, expect.stringMatching(/^test_count_[\w-]{16}_2$/)]);
   });
 
   it('are not kept of a table that is gone', async () => {
     const plans = new KeptPlans('test', ['public.small', 'public.gone']);
     await plans.look(database);
-    await plans.on(database).query(COUNT);
+    await plans.on(database, 'count').query(COUNT);
     expect(await names()).toEqual([]);
   });
 

@@ -7,11 +7,10 @@ import { runHandWrittenLoop } from './fines-loop.js';
 import { assertSameRows } from './same-rows.js';
 
 const TABLES = ['fines', 'activity_totals', 'monthly_payments'];
-const QUICK_EVENTS = 100_000;
 
 /** Rebuilds the three tables of the fines in one pass, in turn with the hand-written loop, and compares every row. */
 export async function rebuildFines(settings: BenchSettings): Promise<BenchResult> {
-  const log = await openFinesLog(settings.quick ? QUICK_EVENTS : null);
+  const log = await openFinesLog();
   try {
     const database = log.app.get(Database, { strict: false });
     const operations = log.app.get(ProjectionOperations, { strict: false });

@@ -1,7 +1,7 @@
 import type { BenchSettings } from '../bench.js';
 
 const EVENTS = 1_000_000;
-const QUICK_EVENTS = 250_000;
+const QUICK_EVENTS = 500_000;
 
 /** Events of a generated log. */
 export function eventsOf({ quick }: BenchSettings): number {

@@ -22,11 +22,14 @@ interface Happened {
   readonly occurredAt: string;
 }
 
-/** The row after an event: what it changes, and what follows from that. */
-const changed = (row: Fine | null, event: Happened, changes: Partial<Fine> = {}): Fine | null => {
-  if (row === null) return null;
-  const next = { ...row, ...changes, lastEvent: event.type, lastEventAt: event.occurredAt };
-  return { ...next, outstanding: money(cents(next.amount) + cents(next.expense) - cents(next.paid)) };
+/** The row after an event, with what that changes. */
+const changed = (row: Fine | null, event: Happened, changes: Partial<Fine> = {}): Fine | null =>
+  row && { ...row, ...changes, lastEvent: event.type, lastEventAt: event.occurredAt };
+
+/** The same where an amount changes, and with it what is still to be paid. */
+const owing = (row: Fine | null, event: Happened, changes: Partial<Fine>): Fine | null => {
+  const next = changed(row, event, changes);
+  return next && { ...next, outstanding: money(cents(next.amount) + cents(next.expense) - cents(next.paid)) };
 };
 
 export const Fines = projection({ name: 'fines', version: 1, from: [fines], table: FineRow });
@@ -42,11 +45,11 @@ export const finesV1 = Fines.on(FineCreated, (_, event) => ({
   lastEvent: event.type,
   lastEventAt: event.occurredAt,
 }))
-  .on(FineSent, (row, event) => changed(row, event, { state: 'sent', expense: plus(row?.expense ?? '0', event.data.expense) }))
+  .on(FineSent, (row, event) => owing(row, event, { state: 'sent', expense: plus(row?.expense ?? '0', event.data.expense) }))
   .on(FineNotified, (row, event) => changed(row, event, { state: 'notified' }))
-  .on(PenaltyAdded, (row, event) => changed(row, event, { state: 'penalised', amount: event.data.amount }))
+  .on(PenaltyAdded, (row, event) => owing(row, event, { state: 'penalised', amount: event.data.amount }))
   .on(PaymentReceived, (row, event) =>
-    changed(row, event, { paid: plus(row?.paid ?? '0', event.data.amount), payments: (row?.payments ?? 0) + 1 }),
+    owing(row, event, { paid: plus(row?.paid ?? '0', event.data.amount), payments: (row?.payments ?? 0) + 1 }),
   )
   .on(CollectionStarted, (row, event) => changed(row, event, { state: 'in collection' }))
   .on(AppealDated, (row, event) => changed(row, event))

@@ -7,24 +7,15 @@ export function changeConnections({ database }: Writer, change: (connection: Con
   database.connect = async () => change(await connect());
 }
 
-/** Counts the statements of a writer whose names begin so, on its pool and on the connections that it takes from there. */
+/** Counts the statements of a writer whose names begin so: all that have one run on a connection that it takes from its pool. */
 export function statementsOf(writer: Writer, name: string): () => number {
-  const { database } = writer;
   let count = 0;
-  const look = (statement: string | Statement): void => {
-    if (typeof statement !== 'string' && statement.name?.startsWith(name)) count += 1;
-  };
-  const query = database.query.bind(database);
-  database.query = <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
-    look(statement);
-    return query<Row>(statement, values);
-  };
   changeConnections(writer, (connection) => {
     const ask = connection.query.bind(connection);
     return {
       ...connection,
       query: <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
-        look(statement);
+        if (typeof statement !== 'string' && statement.name?.startsWith(name)) count += 1;
         return ask<Row>(statement, values);
       },
     };

@@ -66,7 +66,7 @@ describe('an outage', () => {
       await house.rebuild({ works: [work] });
       far.follow(far.work(work.build, accountsV1));
       for (let round = 0; round < 5; round++) {
-        const lost = what === 'answer' ? proxy.loseAnswerTo('written_0') : proxy.losePieceWith('written_0');
+        const lost = what === 'answer' ? proxy.loseAnswerTo('kappa_batch_write') : proxy.losePieceWith('kappa_batch_write');
         const first = await house.append(history(100, { seed: 60 + round }));
         await lost;
         const next = await house.append(history(10, { seed: 70 + round }));

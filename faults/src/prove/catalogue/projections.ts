@@ -42,7 +42,7 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/runner/fold-batch.ts',
-        find: 'else if (plan.shared) await lockRows(connection, build.id, rows.touched);',
+        find: 'else if (plan.shared) await lockRows(on, build.id, rows.touched);',
         replace: '',
       },
     ],

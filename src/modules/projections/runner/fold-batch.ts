@@ -96,10 +96,10 @@ async function foldOwned(
   const rows = kept.rows?.take() ?? new RowWindow(false);
   try {
     await kept.plans?.look(database);
-    const on = (): Queryable => planned(database, rows, kept.plans);
-    await foldKnownFirst(plan, sources, rows, async () => rows.read(await table.readKeys(on(), rows.unread.map(keyOf))));
+    const on = (purpose: string): Queryable => planned(database, rows, kept.plans, purpose);
+    await foldKnownFirst(plan, sources, rows, async () => rows.read(await table.readKeys(on('read'), rows.unread.map(keyOf))));
     const { changed, gone } = takeDirty(rows.touched);
-    const outcome = await builds.advanceAndWrite(on(), build.id, parts, table.writes(changed, gone));
+    const outcome = await builds.advanceAndWrite(on('write'), build.id, parts, table.writes(changed, gone));
     if (outcome === 'advanced') kept.rows?.keep(rows, plan.codec);
     return outcome;
   } catch (error) {
@@ -125,7 +125,7 @@ export async function foldGuarded(
   await plans?.look(database);
   try {
     await database.transaction(async (connection) => {
-      const on = planned(connection, rows, plans);
+      const on = planned(connection, rows, plans, 'shared');
       const outcome = await guard(on);
       if (outcome !== 'advanced') throw new Abandoned(outcome);
       if (steps.length === 0) return;
@@ -154,8 +154,8 @@ function gathered(plan: FoldPlan, records: readonly LogRecord[]): { readonly row
 }
 
 /** Plans are kept by whoever has them, for batches of few rows. */
-function planned(on: Queryable, rows: RowWindow, plans: KeptPlans | null): Queryable {
-  return plans === null || rows.touched.length > FEW_ROWS ? on : plans.on(on);
+function planned(on: Queryable, rows: RowWindow, plans: KeptPlans | null, purpose: string): Queryable {
+  return plans === null || rows.touched.length > FEW_ROWS ? on : plans.on(on, purpose);
 }
 
 /** Runs the steps in order and writes what they changed. Raw handlers see what was folded before them. */
