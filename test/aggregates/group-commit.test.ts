@@ -110,7 +110,7 @@ it('leaves half of what waits to a second group where that is much, so that one 
 
 it('takes a group apart when the database refuses the data of one command', async () => {
   const { it: appends } = appender();
-  const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: {}, headersJson: 'not json' };
+  const bad = { type: 'counter.added', value: Buffer.from('{}'), headers: {}, storedHeaders: 'not json' };
   const settled = await Promise.allSettled([
     ...Array.from({ length: 5 }, (_, n) => appends.append(request({ id: `good-${n}` }))),
     appends.append(request({ id: 'bad', events: [bad] })),

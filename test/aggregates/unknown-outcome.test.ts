@@ -130,7 +130,7 @@ it('is retriable when nothing was sent, and goes on by itself when the database 
 });
 
 describe('a lost answer that was a refusal', () => {
-  const bad = [{ type: 'counter.added', value: Buffer.from('{}'), headers: {}, headersJson: 'not json' }];
+  const bad = [{ type: 'counter.added', value: Buffer.from('{}'), headers: {}, storedHeaders: 'not json' }];
   let database: Database;
   let appends: Appender;
   let request: Awaited<ReturnType<typeof requests>>;

@@ -4,7 +4,7 @@ import type { BenchEvent } from './side.js';
 export const PARTITIONS = 8;
 export const EVENT_TYPE = 'thing.happened';
 
-/** What ours writes of an event, as a hand-written writer would: the same columns, and headers of the same length. */
+/** What ours writes of an event, as a hand-written writer would: the same columns, and the headers that ours keeps of it. */
 export interface Row {
   readonly stream: string;
   readonly version: number;
@@ -16,17 +16,11 @@ export interface Row {
 export function rowOf(stream: string, version: number, event: BenchEvent): Row {
   const id = randomUUID();
   const headers = {
-    ce_specversion: '1.0',
     ce_id: id,
     ce_type: EVENT_TYPE,
     ce_source: '/append-thing',
-    ce_subject: stream,
     ce_time: new Date().toISOString(),
-    ce_eventversion: '1',
-    ce_streamversion: String(version),
-    'content-type': 'application/json',
     ce_correlationid: id,
-    ce_causationid: id,
   };
   return {
     stream,

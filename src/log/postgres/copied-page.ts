@@ -1,9 +1,10 @@
 import type { Offset } from '../../kernel/names.js';
-import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
+import type { LogRecord } from '../../kernel/record.js';
 import type { RecordSource } from '../event-log.js';
 import type { Page, PageWish } from '../page-source.js';
 import { recordsInTurns } from '../pieces-of.js';
 import { eachRow, microsAt, wholeAt } from './copy-rows.js';
+import { recordHeaders } from './stored-headers.js';
 
 /** The default, named: what names it goes through a search for it. */
 const UTF8 = undefined;
@@ -96,6 +97,9 @@ export class CopiedPage implements Page, RecordSource {
     const value = valueLength < 0 ? null : buffer.subarray(at + 4, at + 4 + valueLength);
     at += 4 + Math.max(0, valueLength);
     const headersLength = buffer.readInt32BE(at);
+    const stored = buffer.toString(UTF8, at + 4, at + 4 + headersLength);
+    at += 4 + headersLength;
+    const version = buffer.readInt32BE(at) < 0 ? null : buffer.readInt32BE(at + 4);
     return {
       topic: this.wish.topic,
       partition: this.wish.partition,
@@ -103,7 +107,7 @@ export class CopiedPage implements Page, RecordSource {
       timestampUs: microsAt(buffer, row + TIME),
       key,
       value,
-      headers: JSON.parse(buffer.toString(UTF8, at + 4, at + 4 + headersLength)) as RecordHeaders,
+      headers: recordHeaders(stored, key, version),
     };
   }
 }

@@ -10,6 +10,7 @@ export const logMigrations: readonly Migration[] = [
   { id: 'log-0004-sessions', up: ({ schema }) => sessions(schema) },
   { id: 'log-0005-retention', up: ({ schema }) => retentionFunctions(schema) },
   { id: 'log-0006-group-topics', up: ({ schema }) => groupTopics(schema) },
+  { id: 'log-0007-stored-headers', up: ({ schema }) => storedHeaders(schema) },
 ];
 
 /**
@@ -131,4 +132,10 @@ begin
   return ${schema}.append_records(p_topic_ids, p_partitions, p_counts, p_keys, p_values, p_headers, p_event_types);
 end
 $body$;
+`;
+
+/** Code that does not know of headers that are left out must not read such rows: it refuses a schema with steps of a later release. */
+const storedHeaders = (schema: string) => `
+comment on column ${schema}.log_records.headers is
+  'of an event (a row with a version) without ce_specversion, ce_streamversion and, where they are as the row or most events have them, ce_subject, ce_eventversion, content-type, ce_causationid';
 `;

@@ -109,7 +109,7 @@ function want(slot: number, topicId: number, wish: PageWish): string {
 
 /** Those of a wish, as many as it wants. */
 const FIRST_RECORDS = `
-    select l."offset", l.recorded_at, l.key, l.value, l.headers
+    select l."offset", l.recorded_at, l.key, l.value, l.headers, l.version
     from log_records l
     where l.topic_id = w.topic_id and l.partition = w.partition
       and l."offset" >= w.start and l."offset" < coalesce(w.stop, 9223372036854775807)
@@ -145,11 +145,12 @@ const pagesQuery = (wants: readonly string[], records: string) => `
            order by r."offset" desc limit 1
          ), b.begin_offset, 0)::text as key,
          null::bytea as value,
-         null::text as headers
+         null::text as headers,
+         null::int as version
   from want w
   left join partition_begins b on b.topic_id = w.topic_id and b.partition = w.partition
   union all
-  select w.slot, p."offset", p.recorded_at, p.key, p.value, p.headers::text
+  select w.slot, p."offset", p.recorded_at, p.key, p.value, p.headers::text, p.version
   from want w
   cross join lateral (${records}
   ) p`;

@@ -8,8 +8,8 @@ export interface EncodedEvent {
   readonly type: string;
   readonly value: Uint8Array;
   readonly headers: RecordHeaders;
-  /** The same as a JSON object. */
-  readonly headersJson: string;
+  /** As its row keeps them. */
+  readonly storedHeaders: string;
 }
 
 /** A value that the stream holds from now on, alone in its tenant; null gives back what it held under this name. */

@@ -50,7 +50,7 @@ function valuesOfOne(request: AppendRequest): unknown[] {
     request.expectedVersion,
     textArray(events.map((event) => event.type)),
     byteaArray(events.map((event) => event.value)),
-    textArray(events.map((event) => event.headersJson)),
+    textArray(events.map((event) => event.storedHeaders)),
     textArray(claims.map(() => request.tenant ?? '')),
     textArray(claims.map((claim) => claim.name)),
     textArray(claims.map((claim) => claim.value)),

@@ -77,7 +77,7 @@ function requestOf(
 ): AppendRequest {
   const { stream, key, tenant, partition, partitionKey } = address;
   const events = written.map(({ encoded }) => encoded);
-  const bytes = events.reduce((sum, { value, headersJson }) => sum + value.byteLength + headersJson.length, 0);
+  const bytes = events.reduce((sum, { value, storedHeaders }) => sum + value.byteLength + storedHeaders.length, 0);
   return {
     stream,
     key,

@@ -23,6 +23,6 @@ export function groupColumns(requests: readonly AppendRequest[]): unknown[] {
     intArray(places),
     textArray(events.map(({ type }) => type)),
     byteaArray(events.map(({ value }) => value)),
-    textArray(events.map(({ headersJson }) => headersJson)),
+    textArray(events.map(({ storedHeaders }) => storedHeaders)),
   ];
 }

@@ -2,7 +2,8 @@ import { intArray, textArray } from '../../database/binary-arrays.js';
 import type { Statement } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
-import type { LogRecord, RecordHeaders } from '../../kernel/record.js';
+import type { LogRecord } from '../../kernel/record.js';
+import { recordHeaders } from '../../log/postgres/stored-headers.js';
 
 /** What is wanted of a stream: its events after a version, and perhaps a snapshot or an earlier command. */
 export interface PageWish {
@@ -91,7 +92,7 @@ export function toLogRecord(topic: TopicName, row: RecordRow): LogRecord {
     offset: Number(row.offset) as Offset,
     key: row.key,
     value: row.value,
-    headers: JSON.parse(row.headers) as RecordHeaders,
+    headers: recordHeaders(row.headers, row.key, row.version),
     timestampUs: Number(row.recorded_us),
   };
 }

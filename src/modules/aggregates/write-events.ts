@@ -4,6 +4,7 @@ import { isoMicros } from '../../kernel/iso-micros.js';
 import type { AnyRecorded } from '../../kernel/event.js';
 import type { Offset } from '../../kernel/names.js';
 import type { LogRecord } from '../../kernel/record.js';
+import { storedHeaders } from '../../log/postgres/stored-headers.js';
 import { assertRecordFits } from '../../log/record-groups.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
 import type { EncodedEvent } from './append-request.js';
@@ -98,7 +99,7 @@ export function writeEvents(
     assertRecordFits(record, maxRecordBytes);
     const place = new AwaitedPlace(model, context.now);
     return {
-      encoded: { type: event.type, value, headers, headersJson: JSON.stringify(headers) },
+      encoded: { type: event.type, value, headers, storedHeaders: storedHeaders(headers, address.key) },
       recorded: model.frozenItself(withPlace(model.decode(record), place)),
       place,
     };

@@ -23,7 +23,7 @@ export async function requests(
     const partition = partitionOf(key, topic.partitions);
     const value = Buffer.from(JSON.stringify({ n: 1 }));
     const headers = { ce_type: 'counter.added' };
-    const headersJson = JSON.stringify(headers);
+    const storedHeaders = JSON.stringify(headers);
     return {
       stream: streamName({ tenant, aggregate, id }),
       key,
@@ -35,7 +35,7 @@ export async function requests(
       commandId: `command-${(made += 1)}`,
       contentHash: 'hash',
       expectedVersion: 0,
-      events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers, headersJson })),
+      events: Array.from({ length: count }, () => ({ type: 'counter.added', value, headers, storedHeaders })),
       claims: [],
       bytes: 100 * count,
       fate: new AppendFate(),
