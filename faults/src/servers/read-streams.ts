@@ -33,7 +33,8 @@ export async function readStreams(url: string): Promise<readonly LoggedEvent[]> 
       version,
       eventId: headers['ce_id'] ?? '',
       type: headers['ce_type'] ?? '',
-      commandId: headers['ce_causationid'] ?? '',
+      // A cause that is the correlation, too, is written once.
+      commandId: headers['ce_causationid'] ?? headers['ce_correlationid'] ?? '',
       data: JSON.parse(value) as Readonly<Record<string, unknown>>,
     }));
   } finally {
