@@ -1,9 +1,10 @@
 import type { Database } from '../database/database.js';
 import { topicName, offset, type StreamName } from '../kernel/names.js';
 import type { LogRecord } from '../kernel/record.js';
+import { recordHeaders } from '../log/postgres/stored-headers.js';
 
 const READ_STREAM = `
-  select t.name as topic, r.partition, r."offset", r.key, r.value, r.headers,
+  select t.name as topic, r.partition, r."offset", r.key, r.value, r.headers::text as headers, r.version,
          extract(epoch from r.recorded_at) * 1000000 as timestamp_us
   from log_records r
   join topics t on t.id = r.topic_id
@@ -17,7 +18,8 @@ interface Row {
   readonly offset: number;
   readonly key: string | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: string;
+  readonly version: number;
   readonly timestamp_us: string;
 }
 
@@ -35,7 +37,7 @@ export async function readStreamRecords(
     offset: offset(row.offset),
     key: row.key,
     value: row.value,
-    headers: row.headers,
+    headers: recordHeaders(row.headers, row.key, row.version),
     timestampUs: Number(row.timestamp_us),
   }));
 }

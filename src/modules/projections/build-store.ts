@@ -1,6 +1,7 @@
-import type { Database, Queryable } from '../../database/database.js';
+import type { Database, Queryable, Statement } from '../../database/database.js';
 import { DeadLetterStore } from '../../database/dead-letters/dead-letter-store.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
+import { keptName } from '../../database/kept-plans.js';
 import { moveParameters, type ProgressMove, type Writes } from '../../database/partition-progress.js';
 import { KappaError } from '../../kernel/errors.js';
 import { partitionKey, type PartitionKey, parsePartitionKey } from '../../kernel/position.js';
@@ -23,10 +24,13 @@ import { letterOwner } from './dead-letters/letter-owner.js';
 /** Builds and their progress in our schema of PostgreSQL. */
 export class BuildStore implements Builds {
   readonly #sql: BuildStatements;
+  /** Asked every second by every process that projects. */
+  readonly #list: Statement;
   readonly #letters: DeadLetterStore;
 
   constructor(private readonly database: Database) {
     this.#sql = buildStatements(quoteIdentifier(database.schema));
+    this.#list = { name: keptName('kappa_builds', this.#sql.list), text: this.#sql.list };
     this.#letters = new DeadLetterStore(database);
   }
 
@@ -87,7 +91,7 @@ export class BuildStore implements Builds {
   }
 
   async list(projection?: string): Promise<readonly Build[]> {
-    const { rows } = await this.database.query<BuildRow>(this.#sql.list, [projection ?? null]);
+    const { rows } = await this.database.query<BuildRow>(this.#list, [projection ?? null]);
     return rows.map(buildOf);
   }
 

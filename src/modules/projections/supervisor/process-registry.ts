@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Database } from '../../../database/database.js';
+import type { Database, Statement } from '../../../database/database.js';
 import { qualified } from '../../../database/identifiers.js';
+import { keptName } from '../../../database/kept-plans.js';
 import type { DeclaredVersion } from '../declared-version.js';
 
 /** A process that was not seen for longer does not run any more. */
@@ -14,6 +15,7 @@ const GONE_AFTER_HOURS = 24;
 export class ProcessRegistry {
   readonly id = randomUUID();
   readonly #sql: ReturnType<typeof statements>;
+  readonly #beat: Statement;
 
   constructor(
     private readonly database: Pick<Database, 'query' | 'schema'>,
@@ -21,6 +23,7 @@ export class ProcessRegistry {
     private readonly declared: readonly DeclaredVersion[],
   ) {
     this.#sql = statements(qualified(database.schema, 'processes'));
+    this.#beat = { name: keptName('kappa_beat', this.#sql.beat), text: this.#sql.beat };
   }
 
   /** Says that this process runs; also after a database came back without its row. */
@@ -30,7 +33,7 @@ export class ProcessRegistry {
       version: definition.version,
       code: fingerprint.code,
     }));
-    await this.database.query(this.#sql.beat, [this.id, hostname(), process.pid, this.application, JSON.stringify(versions)]);
+    await this.database.query(this.#beat, [this.id, hostname(), process.pid, this.application, JSON.stringify(versions)]);
   }
 
   /** Removes what processes left behind that died. */

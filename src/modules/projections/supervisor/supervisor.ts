@@ -36,7 +36,7 @@ export interface ProjectionEngineOptions extends RunnerContext {
 const LOOK_EVERY_MS = 1_000;
 /** While something is about to change. */
 const LOOK_SOON_MS = 50;
-const BEAT_EVERY_MS = 2_000;
+const BEAT_EVERY_MS = 3_000;
 /** Old transactions are looked for every 30 seconds. */
 const BEATS_PER_WATCH = 15;
 /** A build that another process has just made is that process's to build; after this anybody may. */
