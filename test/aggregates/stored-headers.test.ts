@@ -53,6 +53,11 @@ describe('the headers that a row keeps of an event', () => {
     ['of a codec with a key', {}, withHeaders({ 'content-type': 'application/octet-stream', 'kappa-key-id': 'k"1' })],
     ['of a codec that names no type', {}, withHeaders({})],
     [
+      'of a codec with odd names',
+      {},
+      withHeaders({ 'content-type': 'application/json', toString: 'text', constructor: '', '1': 'one' }),
+    ],
+    [
       'of a codec that names another specification',
       {},
       withHeaders({ ce_specversion: '2.0', 'content-type': 'application/json' }),

@@ -115,8 +115,11 @@ export class PollingMember implements GroupMember {
       await this.#drop(this.#numbers, 'leave');
     } finally {
       this.#gone = true;
-      this.log.left?.(this);
-      await seat.leave();
+      try {
+        await seat.leave();
+      } finally {
+        this.log.left?.(this);
+      }
     }
   }
 

@@ -28,7 +28,7 @@ export function storedHeaders(headers: RecordHeaders, key: string | null): strin
     ce_correlationid,
     ce_causationid: ce_causationid === ce_correlationid ? undefined : ce_causationid,
   };
-  for (const name in headers) if (!(name in stored)) stored[name] = headers[name];
+  for (const name in headers) if (!Object.hasOwn(stored, name)) stored[name] = headers[name];
   return JSON.stringify(stored);
 }
 

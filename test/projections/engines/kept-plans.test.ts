@@ -90,14 +90,14 @@ describe('the plans of batches', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
   });
 
+  const ALTERED = (table: string): string => `alter table ${table} alter column payments type bigint`;
   it.each([
-    ['thrown away by somebody', () => 'deallocate all'],
-    [
-      'of a table whose column was changed by hand',
-      (table: string) => `alter table ${table} alter column payments type bigint`,
-    ],
-  ])('are made anew when they were %s', async (_, change) => {
-    const work = await build(accountsV1);
+    ['thrown away by somebody', 'of their own', accountsV1, () => 'deallocate all'],
+    ['of a table whose column was changed by hand', 'of their own', accountsV1, ALTERED],
+    ['thrown away by somebody', 'that are shared', kindsV1, () => 'deallocate all'],
+    ['of a table whose column was changed by hand', 'that are shared', kindsV1, ALTERED],
+  ])('are made anew when they were %s, for rows %s', async (_, _rows, definition, change) => {
+    const work = await build(definition);
     let batches = 0;
     await fold(work, plansOf(work), 10, async () => {
       batches += 1;
@@ -105,6 +105,6 @@ describe('the plans of batches', () => {
     });
     expect(batches).toBeGreaterThan(20);
     expect(await kept()).not.toEqual([]);
-    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+    expect(await house.rows(work)).toEqual(await house.cleanFold(definition, work));
   });
 });

@@ -1,5 +1,5 @@
 import type { Connection, Database, Queryable } from '../../../database/database.js';
-import { isConnectionError } from '../../../database/database-errors.js';
+import { isConnectionError, isStatementOfNoUse } from '../../../database/database-errors.js';
 import type { KeptPlans } from '../../../database/kept-plans.js';
 import type { LogRecord } from '../../../kernel/record.js';
 import type { RecordSource } from '../../../log/event-log.js';
@@ -136,6 +136,8 @@ export async function foldGuarded(
     return 'advanced';
   } catch (error) {
     if (error instanceof Abandoned) return error.outcome;
+    // Other connections may have plans of no use, too.
+    if (plans !== null && isStatementOfNoUse(error)) return foldGuarded(database, work, records, guard);
     throw error;
   }
 }
