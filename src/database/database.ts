@@ -33,7 +33,7 @@ export interface Connection extends Queryable {
  * Statements under names on one connection; with more it is closed when it is given back. Names of tables that are gone, and of sizes
  * that were outgrown, would stay for good: a plan takes some 50 KB of the server.
  */
-const MOST_NAMES = 256;
+const MOST_NAMES = 512;
 
 /** How long a stop waits for the other side to close its end of connections, too. */
 const CLOSE_MS = 1_000;

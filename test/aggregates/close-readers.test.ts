@@ -21,8 +21,8 @@ afterAll(async () => {
   await side.stop();
 });
 
-async function join(group: string): Promise<GroupMember> {
-  const joined = await writer.log.join({
+async function join(group: string, by = writer): Promise<GroupMember> {
+  const joined = await by.log.join({
     group,
     topics: [counters.name],
     assigned: async () => ({}),
@@ -109,6 +109,23 @@ it('are given without a query what a faster one was given before, and nobody kee
   member.seek(counters.name, last.partition, last.offset);
   expect(recordsIn(await poll())).toHaveLength(4);
   expect(reads()).toBeGreaterThan(0);
+});
+
+it('are not given by who comes later what the log has lost meanwhile', async () => {
+  const alone = await side.writer();
+  const joined = (group: string): Promise<GroupMember> => join(group, alone);
+  const first = await joined('before');
+  for (let n = 1; n <= 3; n += 1) await alone.commands.execute(new Add('lost', n));
+  await first.leave();
+  await side.database.query(`delete from log_records where key = 'lost' and version > 1`);
+  await side.database.query(`delete from commands where stream like '%/lost' and first_version > 1`);
+  for (const n of [100, 200]) await alone.commands.execute(new Add('lost', n));
+  const second = await joined('after');
+  const values = recordsIn(await poll(second))
+    .filter(({ key }) => key === 'lost')
+    .map(({ value }) => (JSON.parse(Buffer.from(value ?? []).toString()) as { n: number }).n);
+  expect(values).toEqual([1, 100, 200]);
+  await second.leave();
 });
 
 function recordsIn(batches: readonly LogBatch[]): readonly LogRecord[] {

@@ -32,7 +32,7 @@ const withHeaders = (headers: RecordHeaders): Codec => ({
 describe('the headers that a row keeps of an event', () => {
   it('are those that the row does not tell and that are not as ever', () => {
     const { headers } = encodeEvent(envelope, jsonCodec);
-    expect(JSON.parse(storedHeaders(headers, 'c1'))).toEqual({
+    expect(JSON.parse(storedHeaders(headers, 'c1', 7))).toEqual({
       ce_id: envelope.id,
       ce_type: 'counter.added',
       ce_source: '/counter',
@@ -51,6 +51,11 @@ describe('the headers that a row keeps of an event', () => {
     ['without either', { correlationId: null, causationId: null }],
     ['that is traced', { traceparent: '00-1-2-01' }],
     ['of a codec with a key', {}, withHeaders({ 'content-type': 'application/octet-stream', 'kappa-key-id': 'k"1' })],
+    [
+      'of a codec that has a version of its own',
+      {},
+      withHeaders({ 'content-type': 'application/json', ce_streamversion: 'x' }),
+    ],
     ['of a codec that names no type', {}, withHeaders({})],
     [
       'of a codec with odd names',
@@ -66,7 +71,7 @@ describe('the headers that a row keeps of an event', () => {
     const event = { ...envelope, ...changes };
     const { headers } = encodeEvent(event, codec);
     const key = streamKey(event.tenant, event.streamId);
-    expect(recordHeaders(storedHeaders(headers, key), key, event.streamVersion)).toEqual(headers);
+    expect(recordHeaders(storedHeaders(headers, key, event.streamVersion), key, event.streamVersion)).toEqual(headers);
     // As a former release wrote them.
     expect(recordHeaders(JSON.stringify(headers), key, event.streamVersion)).toEqual(headers);
   });

@@ -237,6 +237,8 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
 
   left(member: PollingMember): void {
     this.#members.delete(member);
+    // From here on nothing tells that the log has lost its end.
+    if (this.#members.size === 0) this.#recent.clear();
   }
 
   takeSeat(request: SeatRequest): Promise<GroupSeat> {

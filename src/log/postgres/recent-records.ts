@@ -42,6 +42,8 @@ export class RecentRecords {
         this.#dropBefore(key, from);
       }
       if (record.offset >= from) this.#addOne(key, record);
+      // What is held stands behind a record that is newer: the log has lost its end and grown again.
+      else this.#forget(key);
     }
     for (const key of this.#runs.keys()) {
       if (this.#bytes <= this.bounds.bytes) return;

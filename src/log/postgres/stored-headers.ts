@@ -4,16 +4,21 @@ import type { RecordHeaders } from '../../kernel/record.js';
 const LIKELY = { specVersion: '1.0', eventVersion: '1', contentType: 'application/json' } as const;
 
 /**
- * The headers of an event as its row keeps them, a JSON object: without those that the row tells anyway, and without what nearly all
+ * The headers of an event as its row, which has this key and version, keeps them, a JSON object: without those that the row tells anyway, and without what nearly all
  * events have alike, which is half of their bytes. That `ce_specversion` is missing means that some are left out; where that could
  * not be undone, none are.
  */
-export function storedHeaders(headers: RecordHeaders, key: string | null): string {
+export function storedHeaders(headers: RecordHeaders, key: string | null, version: number): string {
   // Names as they stand in HEADER: computed ones would make each an object of another shape.
   const { ce_specversion, ce_id, ce_type, ce_source, ce_subject, ce_time, ce_eventversion, ce_streamversion } = headers;
   const { 'content-type': contentType, ce_correlationid, ce_causationid } = headers;
   const all =
-    ce_specversion === LIKELY.specVersion && ce_id && ce_subject && ce_eventversion && ce_streamversion && contentType;
+    ce_specversion === LIKELY.specVersion &&
+    ce_id &&
+    ce_subject &&
+    ce_eventversion &&
+    ce_streamversion === String(version) &&
+    contentType;
   if (!all || (ce_correlationid !== undefined && ce_causationid === undefined)) return JSON.stringify(headers);
   const stored: Record<string, string | undefined> = {
     ce_specversion: undefined,

@@ -70,6 +70,7 @@ export function writeEvents(
   const { address } = context;
   const { name, topic } = model.definition;
   return events.map((event, index) => {
+    const streamVersion = context.version + index + 1;
     const { value, headers } = encodeEvent(
       {
         id: context.newId(),
@@ -78,7 +79,7 @@ export function writeEvents(
         data: event.data,
         aggregate: name,
         streamId: address.id,
-        streamVersion: context.version + index + 1,
+        streamVersion,
         tenant: address.tenant,
         occurredAt: context.occurredAt,
         correlationId: context.correlationId,
@@ -99,7 +100,7 @@ export function writeEvents(
     assertRecordFits(record, maxRecordBytes);
     const place = new AwaitedPlace(model, context.now);
     return {
-      encoded: { type: event.type, value, headers, storedHeaders: storedHeaders(headers, address.key) },
+      encoded: { type: event.type, value, headers, storedHeaders: storedHeaders(headers, address.key, streamVersion) },
       recorded: model.frozenItself(withPlace(model.decode(record), place)),
       place,
     };

@@ -99,3 +99,11 @@ it('has room again for what is held when what was given is dropped', () => {
   log.add(records(1, 0, 90));
   expect(offsets(log, wish(810))).toHaveLength(90);
 });
+
+it('holds nothing that stands behind a newer record, as where the log lost its end', () => {
+  const log = recent();
+  log.add(records(0, 0, 8), () => 6);
+  expect(offsets(log, wish(6))).toEqual([6, 7]);
+  log.add(records(0, 5, 1), () => 6);
+  expect(log.page(wish(6))).toBeNull();
+});

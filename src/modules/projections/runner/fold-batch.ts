@@ -67,9 +67,9 @@ export async function foldBatch(
           database,
           work,
           taken,
-          async (on) => {
+          async (on, connection) => {
             const advanced = await builds.advance(on, work.build.id, parts);
-            if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);
+            if (advanced === 'advanced' && letters && sorting) open = await letters.write(connection, sorting);
             return advanced;
           },
           kept.plans,
@@ -110,14 +110,15 @@ async function foldOwned(
 }
 
 /**
- * Folds records in one transaction that begins with `guard`, and is rolled back unless that says `advanced`.
+ * Folds records in one transaction that begins with `guard`, and is rolled back unless that says `advanced`. `plans` are of the
+ * progress and the build's table: what else `guard` does goes on the plain connection, its second.
  * @throws as {@link foldBatch}
  */
 export async function foldGuarded(
   database: Pick<Database, 'transaction' | 'query'>,
   work: BuildWork,
   records: readonly LogRecord[],
-  guard: (on: Queryable) => Promise<AdvanceOutcome>,
+  guard: (on: Queryable, connection: Queryable) => Promise<AdvanceOutcome>,
   plans: KeptPlans | null = null,
 ): Promise<AdvanceOutcome> {
   const { build, plan } = work;
@@ -126,7 +127,7 @@ export async function foldGuarded(
   try {
     await database.transaction(async (connection) => {
       const on = planned(connection, rows, plans, 'shared');
-      const outcome = await guard(on);
+      const outcome = await guard(on, connection);
       if (outcome !== 'advanced') throw new Abandoned(outcome);
       if (steps.length === 0) return;
       if (plan.hasRaw) await lockAllRows(on, build.id);

@@ -38,7 +38,7 @@ const LOOK_EVERY_MS = 1_000;
 const LOOK_SOON_MS = 50;
 const BEAT_EVERY_MS = 3_000;
 /** Old transactions are looked for every 30 seconds. */
-const BEATS_PER_WATCH = 15;
+const BEATS_PER_WATCH = 10;
 /** A build that another process has just made is that process's to build; after this anybody may. */
 const YIELD_MS = 2_000;
 
