@@ -135,9 +135,9 @@ export const projectionGuards: readonly Guard[] = [
     patches: [
       {
         file: 'src/modules/projections/runner/fold-batch.ts',
-        find: "if (advanced === 'advanced' && letters && sorting) open = await letters.write(on, sorting);",
+        find: "if (advanced === 'advanced' && letters && sorting) open = await letters.write(connection, sorting);",
         replace:
-          "if (advanced === 'advanced' && letters && sorting)\n            letters.committed(sorting, (open = await letters.write(on, sorting)));",
+          "if (advanced === 'advanced' && letters && sorting)\n            letters.committed(sorting, (open = await letters.write(connection, sorting)));",
       },
     ],
     caughtBy: {
