@@ -38,7 +38,9 @@ export class KeptPlans {
     return {
       query: (statement, values) =>
         queryable.query(
-          typeof statement === 'string' ? { text: statement, name: `${this.#nameOf(purpose, statement)}_${classes}` } : statement,
+          typeof statement === 'string'
+            ? { text: statement, name: `${this.#nameOf(purpose, statement)}_${classes}` }
+            : statement,
           values,
         ),
     };
