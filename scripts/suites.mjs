@@ -23,7 +23,7 @@ export const suites = [
   { name: 'log', folders: ['log'], budgetSeconds: 18, workers: 2, shares: true },
   { name: 'aggregates', folders: ['aggregates'], budgetSeconds: 32, workers: 2, shares: true },
   { name: 'policies', folders: ['policies'], budgetSeconds: 22, workers: 2, shares: true },
-  { name: 'projections', folders: ['projections'], budgetSeconds: 115, workers: 2, shares: true },
+  { name: 'projections', folders: ['projections'], budgetSeconds: 125, workers: 2, shares: true },
   {
     name: 'serving',
     folders: ['serving', 'operations', 'kappa'],
