@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LogBatch, GroupMember } from '../../src/log/event-log.js';
 import { partitionKey } from '../../src/kernel/position.js';
@@ -126,6 +127,26 @@ it('are not given by who comes later what the log has lost meanwhile', async () 
     .map(({ value }) => (JSON.parse(Buffer.from(value ?? []).toString()) as { n: number }).n);
   expect(values).toEqual([1, 100, 200]);
   await second.leave();
+});
+
+it('are waited for by a stop of the log while they leave', async () => {
+  const alone = await side.writer();
+  const leaving = await join('leaving', alone);
+  const order: string[] = [];
+  let stopped: Promise<unknown> = Promise.resolve();
+  await side.database.transaction(async (on) => {
+    await on.query(`select from group_members where group_name = 'leaving' for update`);
+    const left = leaving.leave().then(() => order.push('left'));
+    // Its leave is under way, and waits for the row.
+    await expect
+      .poll(async () => (await side.database.query(`select from pg_locks where not granted`)).rowCount, { interval: 5 })
+      .toBeGreaterThan(0);
+    stopped = Promise.all([left, alone.log.stop().then(() => order.push('stopped'))]);
+    await sleep(100);
+    expect(order).toEqual([]);
+  });
+  await stopped;
+  expect(order).toEqual(['left', 'stopped']);
 });
 
 function recordsIn(batches: readonly LogBatch[]): readonly LogRecord[] {
