@@ -134,7 +134,7 @@ end
 $body$;
 `;
 
-/** Code that does not know of headers that are left out must not read such rows: it refuses a schema with steps of a later release. */
+/** Changes a comment alone: code that does not know of headers that are left out does not start on a schema with steps of a later release. */
 const storedHeaders = (schema: string) => `
 comment on column ${schema}.log_records.headers is
   'of an event (a row with a version) without ce_specversion, ce_streamversion and, where they are as the row or most events have them, ce_subject, ce_eventversion, content-type, ce_causationid';

@@ -4,9 +4,9 @@ import type { RecordHeaders } from '../../kernel/record.js';
 const LIKELY = { specVersion: '1.0', eventVersion: '1', contentType: 'application/json' } as const;
 
 /**
- * The headers of an event as its row, which has this key and version, keeps them, a JSON object: without those that the row tells anyway, and without what nearly all
- * events have alike, which is half of their bytes. That `ce_specversion` is missing means that some are left out; where that could
- * not be undone, none are.
+ * The headers of an event as its row, which has this key and version, keeps them, a JSON object: without those that the row tells
+ * anyway, and without what nearly all events have alike, which is half of their bytes. That `ce_specversion` is missing means that
+ * some are left out; where that could not be undone, none are.
  */
 export function storedHeaders(headers: RecordHeaders, key: string | null, version: number): string {
   // Names as they stand in HEADER: computed ones would make each an object of another shape.
