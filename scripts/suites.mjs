@@ -11,15 +11,15 @@
  */
 export const checks = [
   { name: 'build', budgetSeconds: 10 },
-  { name: 'format:check', budgetSeconds: 12 },
-  { name: 'lint', budgetSeconds: 40 },
+  { name: 'format:check', budgetSeconds: 14 },
+  { name: 'lint', budgetSeconds: 44 },
   { name: 'imports', budgetSeconds: 8 },
-  { name: 'typecheck', budgetSeconds: 20 },
+  { name: 'typecheck', budgetSeconds: 22 },
 ];
 
 export const suites = [
   { name: 'unit', folders: ['kernel', 'types', 'house'], budgetSeconds: 12, workers: 2, shares: true },
-  { name: 'database', folders: ['database'], budgetSeconds: 25, workers: 2 },
+  { name: 'database', folders: ['database'], budgetSeconds: 24, workers: 2 },
   { name: 'log', folders: ['log'], budgetSeconds: 18, workers: 2, shares: true },
   { name: 'aggregates', folders: ['aggregates'], budgetSeconds: 32, workers: 2, shares: true },
   { name: 'policies', folders: ['policies'], budgetSeconds: 22, workers: 2, shares: true },
@@ -27,16 +27,16 @@ export const suites = [
   {
     name: 'serving',
     folders: ['serving', 'operations', 'kappa'],
-    budgetSeconds: 40,
+    budgetSeconds: 34,
     workers: 2,
     shares: true,
   },
   { name: 'testing', folders: ['testing'], budgetSeconds: 10, workers: 2 },
-  { name: 'cli', folders: ['cli'], budgetSeconds: 45, workers: 2, shares: true },
+  { name: 'cli', folders: ['cli'], budgetSeconds: 38, workers: 2, shares: true },
   { name: 'kafka', folders: ['kafka', 'log/kafka', 'testing/kafka'], budgetSeconds: 215, workers: 2 },
   { name: 'silence', folders: ['kafka/silence'], budgetSeconds: 120, workers: 1, waits: true },
   { name: 'docs', folders: ['docs'], budgetSeconds: 10, workers: 2, shares: true },
-  { name: 'examples', folders: ['examples'], budgetSeconds: 45, workers: 2 },
+  { name: 'examples', folders: ['examples'], budgetSeconds: 40, workers: 2 },
   { name: 'flow', folders: ['flow'], budgetSeconds: 40, workers: 1 },
   { name: 'faults', folders: ['faults'], budgetSeconds: 95, workers: 1 },
   { name: 'packaging', folders: ['packaging'], budgetSeconds: 80, workers: 2 },
