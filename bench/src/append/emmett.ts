@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { installPeers } from '../install-peers.js';
+import { peerPool } from './peer-pool.js';
 import type { AppendSide, BenchEvent } from './side.js';
 
 /** What is used of the package, which is there only once something is measured against it. */
@@ -23,7 +24,7 @@ const PACKAGE = '@event-driven-io/emmett-postgresql';
 export async function emmett(url: string, connections: number | null): Promise<AppendSide> {
   const own = new URL(url);
   own.searchParams.set('application_name', 'bench-emmett');
-  const pool = connections === null ? null : new pg.Pool({ connectionString: own.href, max: connections });
+  const pool = connections === null ? null : peerPool(own.href, connections);
   await installPeers();
   const { getPostgreSQLEventStore } = (await import(PACKAGE)) as Emmett;
   const store = getPostgreSQLEventStore(own.href, pool ? { connectionOptions: { pool } } : {});

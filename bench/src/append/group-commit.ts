@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import { peerPool } from './peer-pool.js';
 import { createRecords, EVENT_TYPE, PARTITIONS, rowOf, type Row } from './row.js';
 import type { AppendSide } from './side.js';
 
@@ -21,7 +21,7 @@ const GROUP = 500;
  */
 export async function groupCommit(url: string): Promise<AppendSide> {
   // A connection a partition: a partition's groups come one after another.
-  const pool = new pg.Pool({ connectionString: url, max: PARTITIONS });
+  const pool = peerPool(url, PARTITIONS);
   await pool.query(createRecords('bench_group') + FUNCTION);
   const versions = new Map<string, number>();
   const queues = Array.from({ length: PARTITIONS }, () => ({ waiting: [] as Waiting[], busy: false }));

@@ -33,9 +33,7 @@ export async function ours(url: string): Promise<AppendSide> {
   const commands = app.get(Commands, { strict: false });
   const database = app.get(Database, { strict: false });
   return {
-    append: async (stream, events) => {
-      await commands.execute(new Happen(stream, events));
-    },
+    append: (stream, events) => commands.execute(new Happen(stream, events)),
     count: async () => {
       const { rows } = await database.query<{ n: number }>(
         'select count(*) as n from log_records r join topics t on t.id = r.topic_id where t.name = $1',

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { peerPool } from './peer-pool.js';
 import { createRecords, EVENT_TYPE, PARTITIONS, rowOf } from './row.js';
 import type { AppendSide } from './side.js';
 
@@ -11,7 +11,7 @@ values ($1, now(), 1, $2, $3, $4, $5, $6, $7, $4)`;
  * one process can do.
  */
 export async function plainInsert(url: string, connections: number): Promise<AppendSide> {
-  const pool = new pg.Pool({ connectionString: url, max: connections });
+  const pool = peerPool(url, connections);
   await pool.query(createRecords('bench_plain'));
   const versions = new Map<string, number>();
   const ends = Array.from({ length: PARTITIONS }, () => 0);

@@ -7,7 +7,7 @@ export interface BenchEvent {
 /** One way to append, over connections of its own and into tables of its own. */
 export interface AppendSide {
   /** Appends all events to the end of a stream, or none. */
-  append(stream: string, events: readonly BenchEvent[]): Promise<void>;
+  append(stream: string, events: readonly BenchEvent[]): Promise<unknown>;
   /** How many events stand in its tables. */
   count(): Promise<number>;
   close(): Promise<void>;
