@@ -7,6 +7,7 @@ import { quoteIdentifier } from './identifiers.js';
 import type { Queryable, Statement } from './queryable.js';
 import { SESSION_SETTINGS } from './session-settings.js';
 import { systemTypes } from './system-types.js';
+import { TextQuery, type TextRow, type TextStatement } from './text-query.js';
 
 export type { Queryable, Statement } from './queryable.js';
 
@@ -25,6 +26,8 @@ export interface DatabaseOptions {
 /** A connection of the pool, held until `release`. `raw` is for COPY streams and row codecs. */
 export interface Connection extends Queryable {
   readonly raw: pg.PoolClient;
+  /** Runs a statement whose rows are wanted as PostgreSQL's text, which is less work on both sides. */
+  texts(statement: TextStatement): Promise<readonly TextRow[]>;
   /** `true` closes the connection instead of giving it back. */
   release(destroy?: boolean): void;
 }
@@ -113,6 +116,7 @@ export class Database {
     return {
       raw: client,
       query: (statement, values) => run(client, statement, values),
+      texts: (statement) => TextQuery.run(client, statement),
       release: (destroy = false) => {
         client.off('error', ignore);
         client.release(destroy || keepsTooMany(client));

@@ -3,6 +3,16 @@ import type pg from 'pg';
 /** A row as PostgreSQL's text of each column; null is NULL. */
 export type TextRow = readonly (string | null)[];
 
+/** A parameter: text, or an array in binary format. */
+export type TextValue = string | Buffer | null;
+
+/** Its name makes it prepared once per connection. */
+export interface TextStatement {
+  readonly text: string;
+  readonly name?: string;
+  readonly values: readonly TextValue[];
+}
+
 type Callback = (error: Error | null, rows: readonly TextRow[]) => void;
 
 /** As `pg`'s clients do for every query, and its types say for their own only. */
@@ -15,7 +25,7 @@ interface Wire {
   readonly stream: { cork(): void; uncork(): void };
   readonly parsedStatements: Readonly<Record<string, string | undefined>>;
   parse(statement: { readonly name: string; readonly text: string }): void;
-  bind(portal: { readonly statement: string; readonly values: readonly (string | null)[] }): void;
+  bind(portal: { readonly statement: string; readonly values: readonly TextValue[] }): void;
   execute(portal: object): void;
   sync(): void;
 }
@@ -29,26 +39,22 @@ export class TextQuery implements pg.Submittable {
   /** Read by `pg`, which remembers under it what it has prepared on a connection. */
   readonly name: string;
   readonly text: string;
-  readonly #values: readonly (string | null)[];
+  readonly #values: readonly TextValue[];
   readonly #rows: TextRow[] = [];
   /** Set by `pg` to what it is given beside the query, which is also what tools that time queries look for. */
   callback: Callback | null = null;
 
-  private constructor(statement: { readonly text: string; readonly name?: string }, values: readonly (string | null)[]) {
-    this.name = statement.name ?? '';
-    this.text = statement.text;
+  private constructor({ name = '', text, values }: TextStatement) {
+    this.name = name;
+    this.text = text;
     this.#values = values;
   }
 
   /** @throws what PostgreSQL answers; what `pg` says of a connection that is gone */
-  static run(
-    client: pg.ClientBase,
-    statement: { readonly text: string; readonly name?: string },
-    values: readonly (string | null)[],
-  ): Promise<readonly TextRow[]> {
+  static run(client: pg.ClientBase, statement: TextStatement): Promise<readonly TextRow[]> {
     return new Promise((resolve, reject) => {
       const done: Callback = (error, rows) => (error === null ? resolve(rows) : reject(error));
-      (client as unknown as TakesCallback).query(new TextQuery(statement, values), done);
+      (client as unknown as TakesCallback).query(new TextQuery(statement), done);
     });
   }
 

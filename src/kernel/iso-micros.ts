@@ -12,11 +12,16 @@ export class MicrosClock {
   #second = NaN;
   /** `2010-01-01T12:34:56.` */
   #written = '';
+  /** The time before, and its text: what is appended together has one. */
+  #us = NaN;
+  #iso = '';
 
   iso(timestampUs: number): string {
+    if (timestampUs === this.#us) return this.#iso;
     const second = Math.floor(timestampUs / 1_000_000);
     if (second !== this.#second) this.#write(second);
-    return `${this.#written}${String(timestampUs - second * 1_000_000).padStart(6, '0')}Z`;
+    this.#us = timestampUs;
+    return (this.#iso = `${this.#written}${String(timestampUs - second * 1_000_000).padStart(6, '0')}Z`);
   }
 
   #write(second: number): void {

@@ -20,3 +20,15 @@ export function isIsoTime(text: unknown): boolean {
     offsetMinute <= 59
   );
 }
+
+const written = { ms: NaN, text: '' };
+
+/** As `toISOString`, of a time that is often the same as the one before: within a millisecond many commands are decided. */
+export function isoMillis(time: Date): string {
+  const ms = time.getTime();
+  if (ms !== written.ms) {
+    written.text = time.toISOString();
+    written.ms = ms;
+  }
+  return written.text;
+}

@@ -78,22 +78,44 @@ function checkedByStandard(shape: StandardShape<unknown>, value: unknown, what: 
   return result.value;
 }
 
-/** Everything a JSON document can hold; a Date, Map, bigint or NaN would come back as something else. */
-export function assertJson(value: unknown, what: string, path = ''): void {
-  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
-  if (typeof value === 'number' && Number.isFinite(value)) return;
-  if (Array.isArray(value)) return value.forEach((item, index) => assertJson(item, what, `${path}[${index}]`));
-  if (
-    typeof value === 'object' &&
-    !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
-  ) {
-    for (const [name, item] of Object.entries(value)) assertJson(item, what, path ? `${path}.${name}` : name);
-    return;
-  }
+/**
+ * Everything a JSON document can hold; a Date, Map, bigint or NaN would come back as something else.
+ * @throws KAPPA_NOT_JSON with the place of the first that is not
+ */
+export function assertJson(value: unknown, what: string): void {
+  if (isJson(value)) return;
+  const { path, is } = firstOther(value, '') ?? { path: '', is: value };
   throw new KappaError('KAPPA_NOT_JSON', `${what} holds something JSON cannot keep at ${path || 'its root'}`, {
-    facts: { path, is: typeof value === 'object' ? value.constructor.name : typeof value },
+    facts: { path, is: typeof is === 'object' ? is?.constructor.name : typeof is },
     nextStep: 'Write times and large numbers as text.',
   });
+}
+
+/** Asked for each event: where something is wrong is told only when something is. */
+function isJson(value: unknown): boolean {
+  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every((item) => isJson(item));
+  if (!hasFields(value)) return false;
+  for (const name of Object.keys(value)) if (!isJson(value[name])) return false;
+  return true;
+}
+
+function hasFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
+  );
+}
+
+function firstOther(value: unknown, path: string): { readonly path: string; readonly is: unknown } | null {
+  if (isJson(value)) return null;
+  if (!Array.isArray(value) && !hasFields(value)) return { path, is: value };
+  for (const [name, item] of Object.entries(value)) {
+    const other = firstOther(item, Array.isArray(value) ? `${path}[${name}]` : path ? `${path}.${name}` : name);
+    if (other) return other;
+  }
+  return null;
 }
 
 function invalid(what: string, issues: readonly PayloadIssue[]): KappaError {

@@ -168,6 +168,7 @@ it.each<[string, unknown, string]>([
   ['NaN', { deep: [{ n: Number.NaN }] }, 'deep[0].n'],
   ['a bigint', { n: 1n }, 'n'],
   ['a Map', new Map(), ''],
+  ['the first of several', { fine: [1, { a: 'b' }], list: [null, { at: { when: new Date(), other: 1n } }] }, 'list[1].at.when'],
 ])('refuses an event that JSON cannot keep: %s', async (_what, data, path) => {
   expect(await refusedDecision(() => [Added(data as never)])).toMatchObject({ code: 'KAPPA_NOT_JSON', facts: { path } });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sqlState } from '../../src/database/database-errors.js';
-import { Database, type Statement } from '../../src/database/database.js';
+import { Database } from '../../src/database/database.js';
+import type { TextStatement } from '../../src/database/text-query.js';
 import { RetriableError } from '../../src/kernel/errors.js';
 import { latest, type Position } from '../../src/kernel/position.js';
 import type { AppendOutcome, AppendRequest } from '../../src/modules/aggregates/append-request.js';
@@ -20,22 +21,22 @@ afterAll(() => side.stop());
 
 /** An appender, what it sent and what it signalled. */
 function appender(limits: ConstructorParameters<typeof Appender>[2] = {}, on: Database = side.database) {
-  const sent: Statement[] = [];
+  const sent: TextStatement[] = [];
   const failed: unknown[] = [];
   const signalled: Position[] = [];
   const database: Pick<Database, 'connect' | 'schema'> = {
     schema: on.schema,
     connect: async () => {
       const connection = await on.connect();
-      const query = connection.query.bind(connection);
+      const texts = connection.texts.bind(connection);
       return Object.assign(connection, {
-        query: (async (statement: Statement) => {
+        texts: (statement: TextStatement) => {
           sent.push(statement);
-          return query(statement).catch((error: unknown) => {
+          return texts(statement).catch((error: unknown) => {
             failed.push(sqlState(error));
             throw error;
           });
-        }) as typeof query,
+        },
       });
     },
   };
@@ -45,8 +46,8 @@ function appender(limits: ConstructorParameters<typeof Appender>[2] = {}, on: Da
 /** Where the streams of a statement's commands stand in its parameters. */
 const STREAMS: Readonly<Record<string, number>> = { 'kappa append group': 5, 'kappa append group judged': 2 };
 
-function commandsOf({ name = '', values }: Statement): number {
-  return name === 'kappa append one' ? 1 : (values?.[STREAMS[name] ?? 0] as Buffer).readInt32BE(12);
+function commandsOf({ name = '', values }: TextStatement): number {
+  return name === 'kappa append one' ? 1 : (values[STREAMS[name] ?? 0] as Buffer).readInt32BE(12);
 }
 
 const outcomesOf = (outcomes: readonly AppendOutcome[]): readonly string[] => outcomes.map(({ outcome }) => outcome);

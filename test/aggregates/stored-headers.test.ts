@@ -49,6 +49,8 @@ describe('the headers that a row keeps of an event', () => {
     ['without a cause', { causationId: null }],
     ['without correlation', { correlationId: null }],
     ['without either', { correlationId: null, causationId: null }],
+    ['of a caller with odd ids', { id: 'é"\\\u0001', correlationId: '"☕\u007f', causationId: '\\', occurredAt: '"' }],
+    ['of an odd stream', { streamId: '"\n' }],
     ['that is traced', { traceparent: '00-1-2-01' }],
     ['of a codec with a key', {}, withHeaders({ 'content-type': 'application/octet-stream', 'kappa-key-id': 'k"1' })],
     [

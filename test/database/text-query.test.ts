@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Database, type Connection } from '../../src/database/database.js';
-import { TextQuery } from '../../src/database/text-query.js';
 import { createTestDatabase, type TestDatabase } from '../../src/testing/test-server.js';
 
 describe('a query for text', () => {
@@ -20,11 +19,12 @@ describe('a query for text', () => {
 
   it('gives every value as PostgreSQL writes it', async () => {
     expect(
-      await TextQuery.run(connection.raw, { text: `select 1, null, '2024-06-01'::date, array['a', null], $1::numeric(4,2)` }, [
-        '1.5',
-      ]),
+      await connection.texts({
+        text: `select 1, null, '2024-06-01'::date, array['a', null], $1::numeric(4,2)`,
+        values: ['1.5'],
+      }),
     ).toEqual([['1', null, '2024-06-01', '{a,NULL}', '1.50']]);
-    expect(await TextQuery.run(connection.raw, { text: 'select 1 where false' }, [])).toEqual([]);
+    expect(await connection.texts({ text: 'select 1 where false', values: [] })).toEqual([]);
   });
 
   it('is prepared once under its name, beside queries of others', async () => {
@@ -33,7 +33,7 @@ describe('a query for text', () => {
       ['1', '2'],
       ['41', '42'],
     ] as const) {
-      expect(await TextQuery.run(connection.raw, statement, [given])).toEqual([[sum]]);
+      expect(await connection.texts({ ...statement, values: [given] })).toEqual([[sum]]);
       expect((await connection.query('select 1::int8 as n')).rows).toEqual([{ n: 1 }]);
     }
     expect((await connection.query('select name from pg_prepared_statements')).rows).toEqual([{ name: 'plus' }]);
@@ -41,15 +41,15 @@ describe('a query for text', () => {
 
   it('fails with what the server says, and leaves the connection usable', async () => {
     const statement = { name: 'cast', text: 'select $1::int' };
-    await expect(TextQuery.run(connection.raw, statement, ['one'])).rejects.toMatchObject({ code: '22P02' });
-    await expect(TextQuery.run(connection.raw, { text: 'select * from nowhere' }, [])).rejects.toMatchObject({ code: '42P01' });
-    expect(await TextQuery.run(connection.raw, statement, ['1'])).toEqual([['1']]);
+    await expect(connection.texts({ ...statement, values: ['one'] })).rejects.toMatchObject({ code: '22P02' });
+    await expect(connection.texts({ text: 'select * from nowhere', values: [] })).rejects.toMatchObject({ code: '42P01' });
+    expect(await connection.texts({ ...statement, values: ['1'] })).toEqual([['1']]);
   });
 
   it('fails when the connection dies under it, and at once when it is dead', async () => {
     await expect(
-      TextQuery.run(connection.raw, { text: 'select pg_terminate_backend(pg_backend_pid()), pg_sleep(10)' }, []),
+      connection.texts({ text: 'select pg_terminate_backend(pg_backend_pid()), pg_sleep(10)', values: [] }),
     ).rejects.toThrow();
-    await expect(TextQuery.run(connection.raw, { text: 'select 1' }, [])).rejects.toThrow();
+    await expect(connection.texts({ text: 'select 1', values: [] })).rejects.toThrow();
   });
 });

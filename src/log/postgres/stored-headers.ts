@@ -20,21 +20,46 @@ export function storedHeaders(headers: RecordHeaders, key: string | null, versio
     ce_streamversion === String(version) &&
     contentType;
   if (!all || (ce_correlationid !== undefined && ce_causationid === undefined)) return JSON.stringify(headers);
-  const stored: Record<string, string | undefined> = {
-    ce_specversion: undefined,
-    ce_id,
-    ce_type,
-    ce_source,
-    ce_subject: ce_subject === key ? undefined : ce_subject,
-    ce_time,
-    ce_eventversion: ce_eventversion === LIKELY.eventVersion ? undefined : ce_eventversion,
-    ce_streamversion: undefined,
-    'content-type': contentType === LIKELY.contentType ? undefined : contentType,
-    ce_correlationid,
-    ce_causationid: ce_causationid === ce_correlationid ? undefined : ce_causationid,
-  };
-  for (const name in headers) if (!Object.hasOwn(stored, name)) stored[name] = headers[name];
-  return JSON.stringify(stored);
+  // Written by hand: as an object for JSON.stringify it took twice as long, more than all else that is written of an event.
+  let text = `{"ce_id":${quoted(ce_id)}`;
+  if (ce_type !== undefined) text += `,"ce_type":${quoted(ce_type)}`;
+  if (ce_source !== undefined) text += `,"ce_source":${quoted(ce_source)}`;
+  if (ce_subject !== key) text += `,"ce_subject":${quoted(ce_subject)}`;
+  if (ce_time !== undefined) text += `,"ce_time":${quoted(ce_time)}`;
+  if (ce_eventversion !== LIKELY.eventVersion) text += `,"ce_eventversion":${quoted(ce_eventversion)}`;
+  if (contentType !== LIKELY.contentType) text += `,"content-type":${quoted(contentType)}`;
+  if (ce_correlationid !== undefined) text += `,"ce_correlationid":${quoted(ce_correlationid)}`;
+  if (ce_causationid !== undefined && ce_causationid !== ce_correlationid)
+    text += `,"ce_causationid":${quoted(ce_causationid)}`;
+  return `${text}${others(headers)}}`;
+}
+
+const WITH_NAMES_OF_THEIR_OWN: ReadonlySet<string> = new Set([
+  'ce_specversion',
+  'ce_id',
+  'ce_type',
+  'ce_source',
+  'ce_subject',
+  'ce_time',
+  'ce_eventversion',
+  'ce_streamversion',
+  'content-type',
+  'ce_correlationid',
+  'ce_causationid',
+]);
+
+/** Of tenants, of traces, of codecs: most events have none. */
+function others(headers: RecordHeaders): string {
+  let text = '';
+  for (const name in headers) if (!WITH_NAMES_OF_THEIR_OWN.has(name)) text += `,${quoted(name)}:${quoted(headers[name] ?? '')}`;
+  return text;
+}
+
+/** ASCII without controls, quotes and backslashes. */
+const AS_IT_IS = /^[ !#-[\]-~]*$/;
+
+function quoted(text: string): string {
+  return AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** All headers of a record whose row has this key and, where it is an aggregate's event, this version in its stream. */

@@ -1,6 +1,6 @@
 import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js';
-import type { Statement } from '../../database/database.js';
 import { quoteIdentifier } from '../../database/identifiers.js';
+import type { TextStatement, TextValue } from '../../database/text-query.js';
 import { KappaError } from '../../kernel/errors.js';
 import { groupColumns } from './group-columns.js';
 import { parseTogether, valuesTogether } from './group-together.js';
@@ -9,13 +9,14 @@ import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request
 /** Answered for a command that an earlier one of its group stands in the way of: it was not looked at, send it again. */
 export const LATER = Symbol('later');
 
+/** Each answers one text. */
 export interface AppendStatements {
   /** One command: a leaner plan. */
-  one(request: AppendRequest): Statement;
+  one(request: AppendRequest): TextStatement;
   /** A group of commands; each is judged for itself. Null: locks are waited for as long as the session says. */
-  group(requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement;
+  group(requests: readonly AppendRequest[], lockTimeoutMs: number | null): TextStatement;
   /** The same, without asking first whether all may be appended. */
-  judged(requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement;
+  judged(requests: readonly AppendRequest[], lockTimeoutMs: number | null): TextStatement;
 }
 
 export function appendStatements(schema: string): AppendStatements {
@@ -23,10 +24,10 @@ export function appendStatements(schema: string): AppendStatements {
   const one = `select ${quoted}.append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as outcomes`;
   const together = `select ${quoted}.append_group($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as outcomes`;
   const judged = `select pg_catalog.array_to_string(${quoted}.append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18), ';') as outcomes`;
-  const judge = (requests: readonly AppendRequest[], lockTimeoutMs: number | null): Statement => ({
+  const judge = (requests: readonly AppendRequest[], lockTimeoutMs: number | null): TextStatement => ({
     name: 'kappa append group judged',
     text: judged,
-    values: [...valuesOfGroup(requests), lockTimeoutMs],
+    values: [...valuesOfGroup(requests), lockTimeoutMs === null ? null : String(lockTimeoutMs)],
   });
   return {
     one: (request) => ({ name: 'kappa append one', text: one, values: valuesOfOne(request) }),
@@ -38,16 +39,16 @@ export function appendStatements(schema: string): AppendStatements {
   };
 }
 
-function valuesOfOne(request: AppendRequest): unknown[] {
+function valuesOfOne(request: AppendRequest): TextValue[] {
   const { events, claims } = request;
   return [
-    request.topicId,
-    request.partition,
+    String(request.topicId),
+    String(request.partition),
     request.stream,
     request.key,
     request.commandId,
     request.contentHash,
-    request.expectedVersion,
+    String(request.expectedVersion),
     textArray(events.map((event) => event.type)),
     byteaArray(events.map((event) => event.value)),
     textArray(events.map((event) => event.storedHeaders)),
@@ -57,7 +58,7 @@ function valuesOfOne(request: AppendRequest): unknown[] {
   ];
 }
 
-function valuesOfGroup(requests: readonly AppendRequest[]): unknown[] {
+function valuesOfGroup(requests: readonly AppendRequest[]): TextValue[] {
   const claims = claimsOf(requests);
   return [
     intArray(requests.map((request) => request.topicId)),

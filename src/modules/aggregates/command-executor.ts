@@ -5,20 +5,21 @@ import { RetriableError } from '../../kernel/errors.js';
 import type { AnyRecorded } from '../../kernel/event.js';
 import { silentLogger, type Logger } from '../../kernel/logger.js';
 import type { AppendSignal, EventLog } from '../../log/event-log.js';
-import { AggregateRegistry } from './aggregate-registry.js';
+import { AggregateRegistry, type CommandRoute } from './aggregate-registry.js';
 import type { AggregateDefinition, Inject } from './aggregate.js';
 import { Appender, type AppenderLimits } from './appender.js';
 import { checkCommand } from './command-check.js';
-import { CommandRun, type RunPlace } from './command-run.js';
+import { CommandRun } from './command-run.js';
 import { Commands, type CommandResult, type ExecuteOptions, type OwnTransaction } from './command.js';
 import { OwnTransactionAppender } from './own-transaction.js';
 import { FoundingGuess } from './founding-guess.js';
-import type { RunParts } from './run-target.js';
+import type { RunParts, RunPlace } from './run-target.js';
 import { SnapshotWriter } from './snapshots.js';
 import { StateCache } from './state-cache.js';
 import { StreamLoader } from './stream-loader.js';
 import { SharedReads } from './stream-reads.js';
 import { StreamTurns } from './stream-turns.js';
+import { UnderWay } from './under-way.js';
 
 export interface CommandExecutorOptions {
   readonly database: Database;
@@ -53,16 +54,13 @@ export class CommandExecutor extends Commands {
   /** Of all commands that bring no transaction of their own. */
   readonly #place: RunPlace;
   readonly #parts: RunParts;
-  /** Only counted: sets that are filled and emptied all the time hold what was in them until the old generation is swept. */
-  #underWay = 0;
-  #rested: (() => void)[] = [];
   #started: Promise<void> | null = null;
   #isBound = false;
   #stopped = false;
 
   constructor(private readonly options: CommandExecutorOptions) {
     super();
-    const { database, log, codec = jsonCodec, logger = silentLogger } = options;
+    const { database, log, codec = jsonCodec, logger = silentLogger, newId = randomUUID } = options;
     this.#registry = new AggregateRegistry(
       options.aggregates,
       codec,
@@ -77,11 +75,12 @@ export class CommandExecutor extends Commands {
       loader: new StreamLoader(database.schema),
       cache: new StateCache(options.stateCacheSize ?? 10_000),
       turns: new StreamTurns(),
+      underWay: new UnderWay(),
       founding: new FoundingGuess(),
       snapshots: this.#snapshots,
       inject: options.inject,
       clock: options.clock ?? (() => new Date()),
-      newId: options.newId ?? randomUUID,
+      newId: () => newId(),
       retries: options.retries ?? 10,
       maxRecordBytes: log.limits.maxRecordBytes,
     };
@@ -104,36 +103,55 @@ export class CommandExecutor extends Commands {
 
   /** Commands that are being executed, in words. */
   get underWay(): readonly string[] {
-    return this.#underWay === 0 ? [] : [`${this.#underWay} being executed`];
+    const { count } = this.#parts.underWay;
+    return count === 0 ? [] : [`${count} being executed`];
   }
 
   /** Refuses new commands and waits for those under way, and for their snapshots. May be called twice. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#rested.push(resolve));
+    await this.#parts.underWay.rested();
     await this.#appender.idle();
     await this.#snapshots.idle();
   }
 
-  async execute(command: object, options: ExecuteOptions = {}): Promise<CommandResult> {
-    if (this.#stopped) throw new RetriableError('commands are stopped', { nextStep: 'Send it to a process that runs.' });
-    this.#underWay += 1;
+  execute(command: object, options: ExecuteOptions = {}): Promise<CommandResult> {
+    const { underWay } = this.#parts;
+    underWay.enter();
     try {
-      const { model, handler } = this.#registry.route(command);
-      checkCommand(model.definition, handler, command, options);
+      if (this.#stopped) throw new RetriableError('commands are stopped', { nextStep: 'Send it to a process that runs.' });
+      const route = this.#registry.route(command);
+      checkCommand(route.model.definition, route.handler, command, options);
+      // Most commands wait for nothing before they run: one async function less.
+      if (this.#isBound && !options.transaction) return this.#runOf(route, command, options, this.#place).run();
+      return this.#executeLater(route, command, options);
+    } catch (error) {
+      underWay.leave();
+      return refused(error);
+    }
+  }
+
+  async #executeLater(route: CommandRoute, command: object, options: ExecuteOptions): Promise<CommandResult> {
+    let run: CommandRun;
+    try {
       // Also while a start is under way: topics are bound at its end.
       if (!this.#isBound) await this.start();
-      const address = model.address(
-        options.tenant ?? null,
-        (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
-      );
-      const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
       const place = options.transaction ? await this.#placeIn(options.transaction) : this.#place;
-      return await new CommandRun(target, this.#parts, place).run();
-    } finally {
-      this.#underWay -= 1;
-      if (this.#underWay === 0) for (const resolve of this.#rested.splice(0)) resolve();
+      run = this.#runOf(route, command, options, place);
+    } catch (error) {
+      this.#parts.underWay.leave();
+      throw error;
     }
+    return run.run();
+  }
+
+  #runOf({ model, handler }: CommandRoute, command: object, options: ExecuteOptions, place: RunPlace): CommandRun {
+    const address = model.address(
+      options.tenant ?? null,
+      (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
+    );
+    const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
+    return new CommandRun(target, this.#parts, place);
   }
 
   /**
@@ -152,4 +170,9 @@ export class CommandExecutor extends Commands {
     await own.begin(this.#parts.newId());
     return { reads: own.reads, append: (request) => own.append(request), shared: false };
   }
+}
+
+/** As an async function is refused. */
+async function refused(error: unknown): Promise<never> {
+  throw error;
 }

@@ -1,25 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RetriableError, WrongExpectedVersionError } from '../../kernel/errors.js';
 import type { AppendFate } from './append-fate.js';
-import type { AppendOutcome, AppendRequest } from './append-request.js';
+import type { AppendOutcome } from './append-request.js';
 import type { CommandResult } from './command.js';
 import { idReused, tookEffect, valueTaken } from './command-errors.js';
 import { contentHash } from './content-hash.js';
 import { decideOn, type Decided } from './decide-on.js';
-import type { RunParts, RunTarget } from './run-target.js';
+import type { RunParts, RunPlace, RunTarget } from './run-target.js';
 import type { LoadedStream } from './state-cache.js';
 import type { CommandIdentity } from './stream-loader.js';
-import type { StreamReads } from './stream-reads.js';
 import type { StreamAhead } from './stream-turns.js';
 import { asRecorded } from './write-events.js';
-
-/** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */
-export interface RunPlace {
-  readonly reads: StreamReads;
-  append(request: AppendRequest): Promise<AppendOutcome>;
-  /** Whether what was appended is committed, so that others may see it from the cache. */
-  readonly shared: boolean;
-}
 
 /** What was decided, and what will become of it. */
 interface Attempt {
@@ -63,52 +54,57 @@ export class CommandRun {
     this.#mayRepeat = options.idempotencyKey !== undefined;
   }
 
+  /** Leaves those under way at its end: who makes a run has entered it. */
   async run(): Promise<CommandResult> {
-    const { options, address, handler } = this.target;
-    for (let conflicts = 0; ;) {
-      const done = await this.#inTurn();
-      if ('refused' in done) {
-        const { fate, stream: known } = done.ahead;
-        if (!(await fate.settled())) continue;
-        // Others may have written before its answer came, and the caller may have seen that.
-        const current = await this.#catchUp(known);
-        if ('outcome' in current) return this.#repeated(current);
-        if (current.version === known.version) throw done.refused;
-        continue;
-      }
-      if (!('decided' in done)) return this.#repeated(done);
-      const { decided, founding } = done;
-      let outcome: AppendOutcome;
-      try {
-        outcome = await done.outcome;
-        if (outcome.outcome === 'appended') {
-          if (founding) this.parts.founding.learn(handler, true);
-          return done.result ?? this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
+    try {
+      const { options, address, handler } = this.target;
+      for (let conflicts = 0; ;) {
+        const done = await this.#inTurn();
+        if ('refused' in done) {
+          const { fate, stream: known } = done.ahead;
+          if (!(await fate.settled())) continue;
+          // Others may have written before its answer came, and the caller may have seen that.
+          const current = await this.#catchUp(known);
+          if ('outcome' in current) return await this.#repeated(current);
+          if (current.version === known.version) throw done.refused;
+          continue;
         }
-      } finally {
-        // Only now that the state is in the cache, or somebody would find it in neither.
-        this.parts.turns.forget(address.stream, decided.request.fate);
+        if (!('decided' in done)) return await this.#repeated(done);
+        const { decided, founding } = done;
+        let outcome: AppendOutcome;
+        try {
+          outcome = await done.outcome;
+          if (outcome.outcome === 'appended') {
+            if (founding) this.parts.founding.learn(handler, true);
+            return done.result ?? this.#appended(decided, outcome.nextOffset, outcome.recordedAtUs);
+          }
+        } finally {
+          // Only now that the state is in the cache, or somebody would find it in neither.
+          this.parts.turns.forget(address.stream, decided.request.fate);
+        }
+        switch (outcome.outcome) {
+          case 'repeated':
+          case 'reused':
+            return await this.#repeated(outcome);
+          case 'taken':
+            throw valueTaken(this.target, outcome.claim);
+          case 'unfounded':
+            break;
+          case 'conflict':
+            this.parts.cache.drop(address.stream);
+            this.#isThere ||= outcome.head > 0;
+            if (founding) this.parts.founding.learn(handler, false);
+            else conflicts += 1;
+            if (options.expectedVersion !== undefined || conflicts > this.parts.retries)
+              throw new WrongExpectedVersionError(address.stream, decided.before.version, outcome.head);
+            // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
+            if (!founding) await delay(Math.random() * Math.min(2 ** conflicts, LONGEST_PAUSE_MS));
+        }
+        // Whoever came between may have been this very command, sent twice.
+        this.#mayRepeat = options.idempotencyKey !== undefined;
       }
-      switch (outcome.outcome) {
-        case 'repeated':
-        case 'reused':
-          return this.#repeated(outcome);
-        case 'taken':
-          throw valueTaken(this.target, outcome.claim);
-        case 'unfounded':
-          break;
-        case 'conflict':
-          this.parts.cache.drop(address.stream);
-          this.#isThere ||= outcome.head > 0;
-          if (founding) this.parts.founding.learn(handler, false);
-          else conflicts += 1;
-          if (options.expectedVersion !== undefined || conflicts > this.parts.retries)
-            throw new WrongExpectedVersionError(address.stream, decided.before.version, outcome.head);
-          // Many processes at one stream: who lost steps aside for longer each time, or all meet again and again.
-          if (!founding) await delay(Math.random() * Math.min(2 ** conflicts, LONGEST_PAUSE_MS));
-      }
-      // Whoever came between may have been this very command, sent twice.
-      this.#mayRepeat = options.idempotencyKey !== undefined;
+    } finally {
+      this.parts.underWay.leave();
     }
   }
 

@@ -8,6 +8,7 @@ export function contentHash(commandName: string, command: object): string {
 /** JSON with sorted names; what JSON does not know is told apart by its text. */
 function canonical(value: unknown): string {
   if (typeof value === 'bigint') return `"${value}n"`;
+  if (typeof value === 'number') return Number.isFinite(value) ? `${value}` : 'null';
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   if ('toJSON' in value && typeof value.toJSON === 'function') return canonical((value.toJSON as () => unknown)());
   if (Array.isArray(value)) return list(value);
@@ -30,9 +31,21 @@ function fields(values: Readonly<Record<string, unknown>>): string {
   for (const name of sortedNames(values)) {
     const value = values[name];
     if (value === undefined || typeof value === 'function') continue;
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonical(value)}`;
+    text += `${text === '' ? '' : ','}${quoted(name)}:${canonical(value)}`;
   }
   return `{${text}}`;
+}
+
+/** Names come again with each command; those of a few commands, not of data that is kept by names. */
+const quotedNames = new Map<string, string>();
+const MOST_NAMES = 1_000;
+
+function quoted(name: string): string {
+  const known = quotedNames.get(name);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(name);
+  if (quotedNames.size < MOST_NAMES) quotedNames.set(name, text);
+  return text;
 }
 
 const FEW_NAMES = 16;

@@ -1,3 +1,4 @@
+import { isoMillis } from '../../kernel/iso-time.js';
 import { AppendFate } from './append-fate.js';
 import type { AppendRequest, UniqueClaim } from './append-request.js';
 import { decideCommand } from './decision.js';
@@ -35,10 +36,10 @@ export function decideOn(
   const { commandId } = identity;
   const { guessedPlaces } = model;
   const now = parts.clock();
-  const nowIso = now.toISOString();
+  const nowIso = isoMillis(now);
   const decided = decideCommand(model, handler, command, before.state, {
     now: nowIso,
-    newId: () => parts.newId(),
+    newId: parts.newId,
     facts,
     tenant: options.tenant ?? null,
     principal: options.principal ?? null,
@@ -46,7 +47,7 @@ export function decideOn(
   const written = writeEvents(model, parts.codec, parts.maxRecordBytes, decided, {
     address,
     version: before.version,
-    now,
+    nowMs: now.getTime(),
     occurredAt: options.occurredAt ?? nowIso,
     correlationId: options.correlationId ?? commandId,
     causationId: options.causationId ?? commandId,

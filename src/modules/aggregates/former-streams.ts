@@ -1,4 +1,4 @@
-import { murmur2 } from '../../kernel/partitioner.js';
+import { murmur2OfText } from '../../kernel/partitioner.js';
 import type { StreamName } from '../../kernel/names.js';
 
 /** Two sets of them take some 5 MB. */
@@ -29,5 +29,5 @@ export class FormerStreams {
 }
 
 function hashOf(stream: StreamName): number {
-  return murmur2(Buffer.from(stream, 'utf8'));
+  return murmur2OfText(stream);
 }

@@ -2,7 +2,7 @@ import { byteaArray, intArray, textArray } from '../../database/binary-arrays.js
 import type { AppendRequest } from './append-request.js';
 
 /** A group's commands and events, column by column, as both functions that append a group take them. */
-export function groupColumns(requests: readonly AppendRequest[]): unknown[] {
+export function groupColumns(requests: readonly AppendRequest[]): Buffer[] {
   const events = requests.flatMap((request) => request.events);
   const commands: number[] = [];
   const places: number[] = [];

@@ -1,5 +1,6 @@
 import { isConnectionError, sqlState } from '../../database/database-errors.js';
-import type { Connection, Database, Statement } from '../../database/database.js';
+import type { Connection, Database } from '../../database/database.js';
+import type { TextStatement } from '../../database/text-query.js';
 import { RetriableError, UnknownOutcomeError } from '../../kernel/errors.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { appendStatements, parseOutcomes, type AppendStatements, type LATER } from './append-statement.js';
@@ -31,7 +32,7 @@ export class GroupSender {
     } catch (error) {
       throw new RetriableError('nothing was appended: the database cannot be reached', { cause: error });
     }
-    let answer: string | undefined;
+    let answer: string;
     try {
       answer = await this.#answer(connection, statement);
     } catch (error) {
@@ -40,10 +41,10 @@ export class GroupSender {
       throw lost ? new UnknownOutcomeError('the connection was lost during the append', { cause: error }) : error;
     }
     connection.release();
-    return parseOutcomes(requests, answer ?? '');
+    return parseOutcomes(requests, answer);
   }
 
-  #statementOf(requests: readonly AppendRequest[]): Statement {
+  #statementOf(requests: readonly AppendRequest[]): TextStatement {
     const [only, another] = requests;
     if (only && !another) return this.#statements.one(only);
     const shared = requests.some((request) => request.partitionKey !== only?.partitionKey);
@@ -51,7 +52,7 @@ export class GroupSender {
   }
 
   /** A half-open connection never answers, and TCP gives up only after many minutes. */
-  async #answer(connection: Connection, statement: Statement): Promise<string | undefined> {
+  async #answer(connection: Connection, statement: TextStatement): Promise<string> {
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -60,8 +61,8 @@ export class GroupSender {
       );
     });
     try {
-      const { rows } = await Promise.race([connection.query<{ outcomes: string }>(statement), silence]);
-      return rows[0]?.outcomes;
+      const [row] = await Promise.race([connection.texts(statement), silence]);
+      return row?.[0] ?? '';
     } finally {
       clearTimeout(timer);
     }

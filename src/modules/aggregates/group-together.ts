@@ -1,4 +1,5 @@
 import { intArray } from '../../database/binary-arrays.js';
+import type { TextValue } from '../../database/text-query.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { StreamName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
@@ -9,7 +10,7 @@ import { groupColumns } from './group-columns.js';
  * The parameters of `append_group`, which appends all commands of a group or judges each for itself. Null where one of them stands
  * in another's way, or claims a value: such a group is judged in any case.
  */
-export function valuesTogether(requests: readonly AppendRequest[], lockTimeoutMs: number | null): unknown[] | null {
+export function valuesTogether(requests: readonly AppendRequest[], lockTimeoutMs: number | null): TextValue[] | null {
   const heads = headsOf(requests);
   if (!heads || haveIdTwice(requests)) return null;
   const lines = new Map<PartitionKey, { readonly number: number; events: number }>();
@@ -35,7 +36,7 @@ export function valuesTogether(requests: readonly AppendRequest[], lockTimeoutMs
     intArray(before),
     intArray(heads),
     ...groupColumns(requests),
-    lockTimeoutMs,
+    lockTimeoutMs === null ? null : String(lockTimeoutMs),
   ];
 }
 

@@ -15,7 +15,8 @@ export interface EventContext {
   readonly address: StreamAddress;
   /** The version that was decided on. */
   readonly version: number;
-  readonly now: Date;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
   readonly occurredAt: string;
   readonly correlationId: string;
   readonly causationId: string;
@@ -40,7 +41,7 @@ class AwaitedPlace {
 
   constructor(
     private readonly model: AggregateModel,
-    private readonly now: Date,
+    private readonly nowMs: number,
   ) {}
 
   get offset(): number {
@@ -50,7 +51,7 @@ class AwaitedPlace {
 
   get recordedAt(): string {
     if (this.#recordedAt === null) this.model.guessedPlaces += 1;
-    return this.#recordedAt ?? isoMicros(this.now.getTime() * 1000);
+    return this.#recordedAt ?? isoMicros(this.nowMs * 1_000);
   }
 
   become(offset: number, recordedAt: string): void {
@@ -92,13 +93,13 @@ export function writeEvents(
       topic: topic.name,
       partition: address.partition,
       offset: 0 as Offset,
-      timestampUs: context.now.getTime() * 1000,
+      timestampUs: context.nowMs * 1_000,
       key: address.key,
       value,
       headers,
     };
     assertRecordFits(record, maxRecordBytes);
-    const place = new AwaitedPlace(model, context.now);
+    const place = new AwaitedPlace(model, context.nowMs);
     return {
       encoded: { type: event.type, value, headers, storedHeaders: storedHeaders(headers, address.key, streamVersion) },
       recorded: model.frozenItself(withPlace(model.decode(record), place)),

@@ -1,6 +1,6 @@
 import { asRetriable, isDataError, isStatementOfNoUse, sqlState } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
-import { TextQuery, type TextRow } from '../../database/text-query.js';
+import type { TextRow } from '../../database/text-query.js';
 import { KappaError, RetriableError } from '../../kernel/errors.js';
 import { covers, type Position } from '../../kernel/position.js';
 import type { Class, Data } from '../../kernel/types.js';
@@ -219,7 +219,7 @@ export class ProjectionReader<Row> extends Reader<Row> {
   async #query(query: RowQuery, values: readonly (string | null)[]): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
-      const lines = await TextQuery.run(connection.raw, query, values);
+      const lines = await connection.texts({ ...query, values });
       connection.release();
       return lines;
     } catch (error) {

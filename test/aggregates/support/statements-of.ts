@@ -1,4 +1,5 @@
 import type { Connection, Statement } from '../../../src/database/database.js';
+import type { TextStatement } from '../../../src/database/text-query.js';
 import type { Writer } from './write-side.js';
 
 /** Changes each connection that a writer takes from its pool from now on. */
@@ -11,9 +12,13 @@ export function changeConnections({ database }: Writer, change: (connection: Con
 export function statementsOf(writer: Writer, name: string): () => number {
   let count = 0;
   changeConnections(writer, (connection) => {
-    const ask = connection.query.bind(connection);
+    const [ask, texts] = [connection.query.bind(connection), connection.texts.bind(connection)];
     return {
       ...connection,
+      texts: (statement: TextStatement) => {
+        if (statement.name?.startsWith(name)) count += 1;
+        return texts(statement);
+      },
       query: <Row extends object>(statement: string | Statement, values?: readonly unknown[]) => {
         if (typeof statement !== 'string' && statement.name?.startsWith(name)) count += 1;
         return ask<Row>(statement, values);
