@@ -108,6 +108,19 @@ export class Database {
     }
   }
 
+  /** As {@link Connection.texts}, on any connection. */
+  async texts(statement: TextStatement): Promise<readonly TextRow[]> {
+    const connection = await this.connect();
+    try {
+      const rows = await connection.texts(statement);
+      connection.release();
+      return rows;
+    } catch (error) {
+      connection.release(true);
+      throw error;
+    }
+  }
+
   /** A connection of one's own until `release`. */
   async connect(): Promise<Connection> {
     const client = await this.#pool.connect();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { textArray } from '../../database/binary-arrays.js';
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
@@ -42,19 +43,17 @@ const LEAVE = `
 /** What was owned by a group that has shrunk to fewer partitions is left out: nobody would read it. */
 const STATES = `
   select g.name,
-         array(
-           select m.member::text from group_members m
+         (
+           select string_agg(',' || m.member::text, '' order by m.member::text) from group_members m
            where m.group_name = g.name and m.lease_until > clock_timestamp()
-           order by 1
          ) as members,
-         array(
-           select coalesce(p.owner::text, '') from group_partitions p
+         (
+           select string_agg(',' || coalesce(p.owner::text, ''), '' order by p.partition) from group_partitions p
            where p.group_name = g.name
              and p.partition < (
                select max(m.partitions) from group_members m
                where m.group_name = g.name and m.lease_until > clock_timestamp()
              )
-           order by p.partition
          ) as owners
   from unnest($1::text[]) as g (name)`;
 
@@ -62,13 +61,17 @@ const STATES = `
 const RENEW_AND_LOOK = `
   with renewed as (
     update group_members set lease_until = clock_timestamp() + $3 * interval '1 ms'
-    where member = any ($2::uuid[])
+    where member = any ($2::text[]::uuid[])
   )${STATES}`;
 
 const NOBODY: GroupState = { members: [], owners: [] };
 
 /** A renewal each quarter of the session timeout leaves room for three that fail. */
 const RENEWALS_PER_SESSION = 4;
+/** After so many heartbeats without a change the groups are at rest, and looked at when a renewal is due, */
+const BEATS_TO_REST = 15;
+/** but no less often than with every third. */
+const BEATS_OF_REST = 3;
 
 /**
  * The groups that this process has members in: one query looks at all of them, on a timer that the caller's work does not
@@ -78,6 +81,7 @@ export class GroupCoordinator {
   readonly #seats = new Set<Seat>();
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
+  #changedAt = performance.now();
 
   constructor(
     private readonly database: Database,
@@ -141,8 +145,14 @@ export class GroupCoordinator {
 
   #beatLater(): void {
     if (this.#timer || this.#seats.size === 0) return;
-    this.#timer = setTimeout(() => void this.#beat(), this.times.heartbeatMs);
+    this.#timer = setTimeout(() => void this.#beat(), this.#intervalMs);
     this.#timer.unref();
+  }
+
+  get #intervalMs(): number {
+    const { heartbeatMs, sessionTimeoutMs } = this.times;
+    if (performance.now() - this.#changedAt < heartbeatMs * BEATS_TO_REST) return heartbeatMs;
+    return Math.max(heartbeatMs, Math.min(heartbeatMs * BEATS_OF_REST, sessionTimeoutMs / RENEWALS_PER_SESSION));
   }
 
   async #beat(): Promise<void> {
@@ -169,15 +179,24 @@ export class GroupCoordinator {
     const groups = [...new Set([...this.#seats].map(({ request }) => request.group))];
     if (groups.length === 0) return;
     const members = due.map(({ member }) => member);
-    const { rows } = await this.database.query<{ name: string; members: string[]; owners: string[] }>(
+    const rows = await this.database.texts(
       members.length === 0
-        ? { name: 'kappa_group_states', text: STATES, values: [groups] }
-        : { name: 'kappa_group_renew', text: RENEW_AND_LOOK, values: [groups, members, this.times.sessionTimeoutMs] },
+        ? { name: 'kappa_group_states', text: STATES, values: [textArray(groups)] }
+        : {
+            name: 'kappa_group_renew',
+            text: RENEW_AND_LOOK,
+            values: [textArray(groups), textArray(members), String(this.times.sessionTimeoutMs)],
+          },
     );
     const states = new Map(
-      rows.map(({ name, members, owners }) => [name, { members, owners: owners.map((owner) => owner || null) }]),
+      rows.map(([name, members, owners]) => [
+        name,
+        { members: listed(members), owners: listed(owners).map((owner) => owner || null) },
+      ]),
     );
-    for (const seat of this.#seats) seat.see(states.get(seat.request.group) ?? NOBODY);
+    let changed = false;
+    for (const seat of this.#seats) changed = seat.see(states.get(seat.request.group) ?? NOBODY) || changed;
+    if (changed) this.#changedAt = performance.now();
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
@@ -222,11 +241,18 @@ class Seat implements GroupSeat {
     return this.coordinator.leave(this);
   }
 
-  see(state: GroupState): void {
-    if (isSame(state, this.state)) return;
+  /** True when that was news. */
+  see(state: GroupState): boolean {
+    if (isSame(state, this.state)) return false;
     this.state = state;
     this.request.changed();
+    return true;
   }
+}
+
+/** What the look lists, each after a comma: an owner may be an empty text. */
+function listed(text: string | null | undefined): readonly string[] {
+  return text ? text.slice(1).split(',') : [];
 }
 
 function isSame(a: GroupState, b: GroupState): boolean {

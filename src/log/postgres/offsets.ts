@@ -1,5 +1,5 @@
 import { asRetriable } from '../../database/database-errors.js';
-import type { Queryable } from '../../database/database.js';
+import type { Database, Queryable } from '../../database/database.js';
 import { bigintArray, intArray } from '../../database/binary-arrays.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
@@ -56,11 +56,11 @@ export async function readOffsetsAt(database: Queryable, topic: StoredTopic, tim
 }
 
 /** The ends of those partitions, of any topics, that end beyond `after`, in one query. */
-export async function readGrown(database: Queryable, topics: TopicCatalog, after: Position): Promise<Position> {
+export async function readGrown(database: Pick<Database, 'texts'>, topics: TopicCatalog, after: Position): Promise<Position> {
   const keys = Object.keys(after) as PartitionKey[];
   const wanted = keys.map(parsePartitionKey);
   const resolved = await topics.resolve(wanted.map(({ topic }) => topic as TopicName));
-  const { rows } = await database.query<{ slot: number; end: number }>({
+  const rows = await database.texts({
     name: 'kappa_grown',
     text: GROWN,
     values: [
@@ -70,9 +70,9 @@ export async function readGrown(database: Queryable, topics: TopicCatalog, after
     ],
   });
   const ends: Record<PartitionKey, number> = {};
-  for (const { slot, end } of rows) {
-    const key = keys[slot - 1];
-    if (key !== undefined) ends[key] = end;
+  for (const [slot, end] of rows) {
+    const key = keys[Number(slot) - 1];
+    if (key !== undefined) ends[key] = Number(end);
   }
   return ends;
 }

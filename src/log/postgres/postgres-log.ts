@@ -48,7 +48,10 @@ export interface PostgresLogOptions {
   readonly maxPollIntervalMs?: number;
   /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
-  /** Between two looks at the groups of this process: how fast a change of another process is seen. Default 1,000. */
+  /**
+   * Between two looks at the groups of this process: how fast a change of another process is seen. Default 1,000. Groups in which
+   * nothing has changed for fifteen of them are looked at every third time only.
+   */
   readonly heartbeatMs?: number;
   /** A member that does not poll for so long, though its process lives, loses its partitions. Default 300,000. */
   readonly maxMemberSilenceMs?: number;

@@ -60,6 +60,18 @@ describe('the engine of a process', () => {
     expect(await house.builds.list()).toHaveLength(1);
   });
 
+  it('goes on by its beats when it is at rest: builds what is asked for, and follows it', async () => {
+    await house.append(history(300, { seed: 43 }));
+    await engine([kindsV1], { restAfterMs: 0 }).start();
+    const first = await house.live('kinds');
+    const next = await house.newBuild(kindsV1, { swapWhenReady: true });
+    await house.stateOf(next, 'live');
+    expect((await house.builds.get(first.id))?.state).toBe('standby');
+    const position = await house.append(history(50, { seed: 44 }));
+    await house.reached(next, position);
+    expect(await house.rows(next)).toEqual(await house.cleanFold(kindsV1, next));
+  });
+
   it('never moves a build whose version it has no code for', async () => {
     await house.append(history(300, { seed: 4 }));
     const old = engine([kindsV1]);

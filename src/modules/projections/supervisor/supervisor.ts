@@ -31,12 +31,15 @@ export interface ProjectionEngineOptions extends RunnerContext {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default `warn`. */
   readonly onChangedCode?: CodePolicy;
+  /** Builds that have not changed for so long are looked at with each beat only, so that a process at rest is seldom woken. Default 15,000. */
+  readonly restAfterMs?: number;
 }
 
 const LOOK_EVERY_MS = 1_000;
 /** While something is about to change. */
 const LOOK_SOON_MS = 50;
 const BEAT_EVERY_MS = 3_000;
+const REST_AFTER_MS = 15_000;
 /** Old transactions are looked for every 30 seconds. */
 const BEATS_PER_WATCH = 10;
 /** A build that another process has just made is that process's to build; after this anybody may. */
@@ -64,6 +67,8 @@ export class ProjectionEngine {
   #wake: AbortController | null = null;
   #loops: Promise<unknown> | null = null;
   #away = false;
+  /** The builds as they were seen last, and since when they have been so. */
+  readonly #seenLast = { builds: '', since: 0 };
 
   constructor(private readonly options: ProjectionEngineOptions) {
     const declared = options.projections.map(declaredVersion);
@@ -148,8 +153,8 @@ export class ProjectionEngine {
           return false;
         },
       );
-      // `stop` wakes it too.
-      await pause(soon ? LOOK_SOON_MS : LOOK_EVERY_MS, wake.signal);
+      // `stop` wakes it too, and the beat of a process at rest.
+      await pause(soon ? LOOK_SOON_MS : this.#isAtRest ? 2 * BEAT_EVERY_MS : LOOK_EVERY_MS, wake.signal);
     }
   }
 
@@ -159,9 +164,21 @@ export class ProjectionEngine {
       await pause(BEAT_EVERY_MS, signal);
       if (signal.aborted) return;
       await this.#registry.beat().catch(() => undefined);
+      if (this.#isAtRest) this.nudge();
       await this.#lookAtLeft().catch(() => undefined);
       if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
+  }
+
+  get #isAtRest(): boolean {
+    return !this.#away && performance.now() - this.#seenLast.since >= (this.options.restAfterMs ?? REST_AFTER_MS);
+  }
+
+  #see(builds: readonly Build[]): void {
+    const now = JSON.stringify(builds);
+    if (now === this.#seenLast.builds) return;
+    this.#seenLast.builds = now;
+    this.#seenLast.since = performance.now();
   }
 
   /** What cannot be looked at now, for the database is away, is looked at with the next beat. */
@@ -174,6 +191,7 @@ export class ProjectionEngine {
   /** One look at all builds. True when the next should come soon. */
   async #look(): Promise<boolean> {
     const mine = await this.#mine();
+    this.#see(mine);
     await this.#endRunners(mine);
     this.#buildInBulk(mine.filter((build) => build.state === 'planned' || build.state === 'building'));
     let soon = false;
