@@ -65,6 +65,27 @@ describe('the build store', () => {
     );
   });
 
+  it('tells its process of each change of a build, and of nothing that it was refused', async () => {
+    const told = randomUUID();
+    let changes = 0;
+    const telling = new BuildStore(fresh.database, () => (changes += 1));
+    const build = await telling.create(newBuild('telling', 1, { swapGroup: told }));
+    expect(changes).toBe(1);
+    await telling.move(build.id, 'catching-up');
+    expect(changes).toBe(2);
+    await telling.setError(build.id, null);
+    expect(changes).toBe(3);
+    await telling.accept(build.id, 'other', {});
+    expect(changes).toBe(4);
+    await telling.swapWhenReady(build.id, told);
+    expect(changes).toBe(5);
+    await telling.list();
+    await expect(telling.move(build.id, 'dropped')).rejects.toMatchObject({ code: 'KAPPA_BUILD_STATE' });
+    expect(changes).toBe(5);
+    await telling.endGroup(randomUUID(), []);
+    expect(changes).toBe(6);
+  });
+
   it('gives every table a name of its own that PostgreSQL keeps whole', () => {
     const names = ['fines', 'Fines', 'fi.nes', 'fi-nes', 'fi_nes', 'x'.repeat(100), `${'x'.repeat(99)}y`].map((name) =>
       buildTableName(name, 12, 345),

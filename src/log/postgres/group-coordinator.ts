@@ -66,8 +66,10 @@ const RENEW_AND_LOOK = `
 
 const NOBODY: GroupState = { members: [], owners: [] };
 
-/** A renewal each quarter of the session timeout leaves room for three that fail. */
+/** A renewal each quarter of the session timeout leaves room for some that fail: after one the groups are not at rest. */
 const RENEWALS_PER_SESSION = 4;
+/** A timer may be early by a part of a millisecond: the look at rest is to renew. */
+const EARLY_MS = 5;
 /** After so many heartbeats without a change the groups are at rest, and looked at when a renewal is due, */
 const BEATS_TO_REST = 15;
 /** but no less often than with every third. */
@@ -75,12 +77,14 @@ const BEATS_OF_REST = 3;
 
 /**
  * The groups that this process has members in: one query looks at all of them, on a timer that the caller's work does not
- * block. What one member of this process changes, the others learn at once; other processes within a heartbeat.
+ * block. What one member of this process changes, the others learn at once; other processes within a heartbeat, or some of them at
+ * rest.
  */
 export class GroupCoordinator {
   readonly #seats = new Set<Seat>();
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
+  #isBeating = false;
   #changedAt = performance.now();
 
   constructor(
@@ -144,9 +148,18 @@ export class GroupCoordinator {
   }
 
   #beatLater(): void {
-    if (this.#timer || this.#seats.size === 0) return;
+    if (this.#timer || this.#isBeating || this.#seats.size === 0) return;
     this.#timer = setTimeout(() => void this.#beat(), this.#intervalMs);
     this.#timer.unref();
+  }
+
+  /** What has changed goes on to change: the next look is not that of groups at rest. */
+  #stir(): void {
+    this.#changedAt = performance.now();
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#beatLater();
   }
 
   get #intervalMs(): number {
@@ -156,19 +169,23 @@ export class GroupCoordinator {
   }
 
   async #beat(): Promise<void> {
+    this.#timer = null;
+    this.#isBeating = true;
     try {
       await this.#exclusively(() => this.#renewAndLook());
     } catch {
       // The database is away. Members learn it from their own reads, and lose their seats when it stays away.
+      this.#changedAt = performance.now();
     }
-    this.#timer = null;
+    this.#isBeating = false;
     this.#beatLater();
   }
 
   async #renewAndLook(): Promise<void> {
     const at = performance.now();
     const due = [...this.#seats].filter(
-      (seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION && seat.request.isPolling(),
+      (seat) =>
+        at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION - EARLY_MS && seat.request.isPolling(),
     );
     await this.#look(due);
     for (const seat of due) seat.renewedAt = at;
@@ -196,7 +213,7 @@ export class GroupCoordinator {
     );
     let changed = false;
     for (const seat of this.#seats) changed = seat.see(states.get(seat.request.group) ?? NOBODY) || changed;
-    if (changed) this.#changedAt = performance.now();
+    if (changed) this.#stir();
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {

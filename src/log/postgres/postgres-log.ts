@@ -50,7 +50,8 @@ export interface PostgresLogOptions {
   readonly sessionTimeoutMs?: number;
   /**
    * Between two looks at the groups of this process: how fast a change of another process is seen. Default 1,000. Groups in which
-   * nothing has changed for fifteen of them are looked at every third time only.
+   * nothing has changed for fifteen of them are looked at when a renewal is due, a quarter of the session timeout after the one
+   * before, or each third time where that is sooner.
    */
   readonly heartbeatMs?: number;
   /** A member that does not poll for so long, though its process lives, loses its partitions. Default 300,000. */

@@ -36,15 +36,18 @@ function fields(values: Readonly<Record<string, unknown>>): string {
   return `{${text}}`;
 }
 
-/** Names come again with each command; those of a few commands, not of data that is kept by names. */
+/** Names come again with each command. Data may bring any number of others, of any length. */
 const quotedNames = new Map<string, string>();
 const MOST_NAMES = 1_000;
+const LONGEST_NAME = 64;
 
 function quoted(name: string): string {
   const known = quotedNames.get(name);
   if (known !== undefined) return known;
   const text = JSON.stringify(name);
-  if (quotedNames.size < MOST_NAMES) quotedNames.set(name, text);
+  if (name.length > LONGEST_NAME) return text;
+  if (quotedNames.size === MOST_NAMES) quotedNames.clear();
+  quotedNames.set(name, text);
   return text;
 }
 

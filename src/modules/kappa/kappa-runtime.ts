@@ -257,9 +257,9 @@ export class KappaRuntime implements ReaderSource {
     const progress = new ProgressSignal();
     const watch = new ProgressWatch(database, progress);
     this.#stops.add('reads', () => watch.stop());
-    const builds = new BuildStore(database);
+    const builds = new BuildStore(database, () => engine.stir());
     const context = { database, log, builds, progress, logger: host.logger, codec: jsonCodec };
-    const engine = new ProjectionEngine({
+    const engine: ProjectionEngine = new ProjectionEngine({
       ...context,
       projections: definitions.projections,
       application: options.name,

@@ -24,18 +24,22 @@ import { letterOwner } from './dead-letters/letter-owner.js';
 /** Builds and their progress in our schema of PostgreSQL. */
 export class BuildStore implements Builds {
   readonly #sql: BuildStatements;
-  /** Asked every second by every process that projects. */
+  /** Asked all the time by every process that projects. */
   readonly #list: Statement;
   readonly #letters: DeadLetterStore;
 
-  constructor(private readonly database: Database) {
+  /** `changed` is told what this process changes of a build, in a transaction of the caller's perhaps before it is committed. */
+  constructor(
+    private readonly database: Database,
+    private readonly changed: () => void = () => undefined,
+  ) {
     this.#sql = buildStatements(quoteIdentifier(database.schema));
     this.#list = { name: keptName('kappa_builds', this.#sql.list), text: this.#sql.list };
     this.#letters = new DeadLetterStore(database);
   }
 
   async create(build: NewBuild): Promise<Build> {
-    return this.database.transaction(async (on) => {
+    const made = await this.database.transaction(async (on) => {
       await on.query(this.#sql.addProjection, [build.projection]);
       // Numbers are given one after another: the projection's row is the lock.
       await on.query(this.#sql.lockProjection, [build.projection]);
@@ -84,6 +88,8 @@ export class BuildStore implements Builds {
       });
       return made;
     });
+    this.changed();
+    return made;
   }
 
   async get(id: number): Promise<Build | null> {
@@ -116,7 +122,10 @@ export class BuildStore implements Builds {
       // waits for the table, holds no line that a batch under way waits for.
       to === 'retired' || to === 'aborted',
     ]);
-    if (moved) return moved;
+    if (moved) {
+      this.changed();
+      return moved;
+    }
     const found = await this.#one(on, this.#sql.get, [build]);
     throw new KappaError(
       'KAPPA_BUILD_STATE',
@@ -132,20 +141,24 @@ export class BuildStore implements Builds {
 
   async setError(build: number, error: BuildError | null): Promise<void> {
     await this.database.query(this.#sql.setError, [build, error === null ? null : JSON.stringify(error)]);
+    this.changed();
   }
 
   async accept(build: number, code: string, facts: Readonly<Record<string, unknown>>): Promise<Build> {
-    return this.database.transaction(async (on) => {
+    const accepted = await this.database.transaction(async (on) => {
       const accepted = await this.#one(on, this.#sql.accept, [build, code]);
       if (!accepted) throw unknownBuild(build);
       await this.audit({ projection: accepted.projection, build, action: 'accept', facts: { ...facts, code }, on });
       return accepted;
     });
+    this.changed();
+    return accepted;
   }
 
   async swapWhenReady(build: number, group: string | null): Promise<Build> {
     const changed = await this.#one(this.database, this.#sql.swapBy, [build, group]);
     if (!changed) throw unknownBuild(build);
+    this.changed();
     return changed;
   }
 
@@ -157,6 +170,7 @@ export class BuildStore implements Builds {
   async endGroup(group: string, because: readonly Build[]): Promise<readonly Build[]> {
     const facts = { group, because: because.map((build) => ({ build: build.id, state: build.state })) };
     const { rows } = await this.database.query<BuildRow>(this.#sql.endGroup, [group, JSON.stringify(facts)]);
+    this.changed();
     return rows.map(buildOf);
   }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jsonCodec } from '../../../src/kernel/codec.js';
 import { declaredVersion } from '../../../src/modules/projections/declared-version.js';
 import type { ProjectionDefinition } from '../../../src/modules/projections/projection.js';
@@ -60,16 +61,41 @@ describe('the engine of a process', () => {
     expect(await house.builds.list()).toHaveLength(1);
   });
 
-  it('goes on by its beats when it is at rest: builds what is asked for, and follows it', async () => {
+  it('looks at builds that do not change with its beats, and at once when this process changes one', async () => {
     await house.append(history(300, { seed: 43 }));
-    await engine([kindsV1], { restAfterMs: 0 }).start();
-    const first = await house.live('kinds');
+    const list = house.builds.list.bind(house.builds);
+    const looks: number[] = [];
+    house.builds.list = (projection) => {
+      looks.push(performance.now());
+      return list(projection);
+    };
+    const pace = { lookMs: 100, beatMs: 500, restAfterMs: 600 };
+    const resting = engine([kindsV1], { pace });
+    await resting.start();
+    await house.live('kinds');
+    const gaps = (from: number): readonly number[] => looks.slice(from).map((at, n, all) => at - (all[n - 1] ?? at));
+    // By its beats: seldom, but more often than without them.
+    await vi.waitUntil(() => gaps(0).some((gap) => gap > 400 && gap < 800), { timeout: 20_000 });
     const next = await house.newBuild(kindsV1, { swapWhenReady: true });
     await house.stateOf(next, 'live');
-    expect((await house.builds.get(first.id))?.state).toBe('standby');
-    const position = await house.append(history(50, { seed: 44 }));
-    await house.reached(next, position);
-    expect(await house.rows(next)).toEqual(await house.cleanFold(kindsV1, next));
+    let soonest = Infinity;
+    for (let tries = 0; tries < 5 && soonest >= 250; tries += 1) {
+      await vi.waitUntil(() => gaps(looks.length - 3).every((gap) => gap > 400 || gap === 0), { timeout: 20_000 });
+      // A moment after a look, which is over then: the next one is not due.
+      const seen = looks.length;
+      await vi.waitUntil(() => looks.length > seen, { timeout: 20_000, interval: 5 });
+      await sleep(50);
+      const [stirredAt, stirred] = [performance.now(), looks.length];
+      resting.stir();
+      await vi.waitUntil(() => looks.length > stirred + 3, { timeout: 20_000, interval: 5 });
+      expect(
+        gaps(stirred)
+          .slice(1)
+          .some((gap) => gap < 250),
+      ).toBe(true);
+      soonest = (looks[stirred] ?? Infinity) - stirredAt;
+    }
+    expect(soonest).toBeLessThan(250);
   });
 
   it('never moves a build whose version it has no code for', async () => {

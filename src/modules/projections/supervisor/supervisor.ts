@@ -16,6 +16,7 @@ import { Readiness } from '../runner/readiness.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { DevelopmentRebuilds } from './development-rebuilds.js';
 import { ensureBuilds, takeOverLeft, type LeftBuild, type Rebuilt } from './ensure-builds.js';
+import { LookPace, type Pace } from './pace.js';
 import { ProcessRegistry } from './process-registry.js';
 import { swapTogether } from './swap-together.js';
 
@@ -31,15 +32,10 @@ export interface ProjectionEngineOptions extends RunnerContext {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default `warn`. */
   readonly onChangedCode?: CodePolicy;
-  /** Builds that have not changed for so long are looked at with each beat only, so that a process at rest is seldom woken. Default 15,000. */
-  readonly restAfterMs?: number;
+  /** Default: a look a second, a beat every three, at rest after fifteen. */
+  readonly pace?: Pace;
 }
 
-const LOOK_EVERY_MS = 1_000;
-/** While something is about to change. */
-const LOOK_SOON_MS = 50;
-const BEAT_EVERY_MS = 3_000;
-const REST_AFTER_MS = 15_000;
 /** Old transactions are looked for every 30 seconds. */
 const BEATS_PER_WATCH = 10;
 /** A build that another process has just made is that process's to build; after this anybody may. */
@@ -67,14 +63,14 @@ export class ProjectionEngine {
   #wake: AbortController | null = null;
   #loops: Promise<unknown> | null = null;
   #away = false;
-  /** The builds as they were seen last, and since when they have been so. */
-  readonly #seenLast = { builds: '', since: 0 };
+  readonly #pace: LookPace;
 
   constructor(private readonly options: ProjectionEngineOptions) {
     const declared = options.projections.map(declaredVersion);
     this.#declared = new Map(
       declared.map((one) => [versionKey({ projection: one.definition.name, version: one.definition.version }), one]),
     );
+    this.#pace = new LookPace(options.pace);
     this.#registry = new ProcessRegistry(options.database, options.application, declared);
     const { standbyHours } = options;
     const swap = swapTogether(options, {
@@ -125,6 +121,13 @@ export class ProjectionEngine {
     this.#wake?.abort();
   }
 
+  /** Something of a build changed in this process, or is about to: no rest for a while. */
+  stir(): void {
+    const rested = this.#pace.isAtRest;
+    this.#pace.stir();
+    if (rested) this.nudge();
+  }
+
   /** Lets every runner finish its batch, stops what is built in bulk at a checkpoint. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -150,35 +153,25 @@ export class ProjectionEngine {
           if (!this.#away && !signal.aborted)
             this.options.logger.warn(`projections: ${messageOf(error)}; going on when it is back`);
           this.#away = true;
+          this.#pace.stir();
           return false;
         },
       );
       // `stop` wakes it too, and the beat of a process at rest.
-      await pause(soon ? LOOK_SOON_MS : this.#isAtRest ? 2 * BEAT_EVERY_MS : LOOK_EVERY_MS, wake.signal);
+      await pause(this.#pace.nextMs(soon), wake.signal);
     }
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
     const watch = new OldTransactionWatch(this.options.database, (message) => this.options.logger.warn(message));
     for (let beats = 1; !signal.aborted; beats++) {
-      await pause(BEAT_EVERY_MS, signal);
+      await pause(this.#pace.beatMs, signal);
       if (signal.aborted) return;
       await this.#registry.beat().catch(() => undefined);
-      if (this.#isAtRest) this.nudge();
+      if (this.#pace.isAtRest) this.nudge();
       await this.#lookAtLeft().catch(() => undefined);
       if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
-  }
-
-  get #isAtRest(): boolean {
-    return !this.#away && performance.now() - this.#seenLast.since >= (this.options.restAfterMs ?? REST_AFTER_MS);
-  }
-
-  #see(builds: readonly Build[]): void {
-    const now = JSON.stringify(builds);
-    if (now === this.#seenLast.builds) return;
-    this.#seenLast.builds = now;
-    this.#seenLast.since = performance.now();
   }
 
   /** What cannot be looked at now, for the database is away, is looked at with the next beat. */
@@ -191,7 +184,7 @@ export class ProjectionEngine {
   /** One look at all builds. True when the next should come soon. */
   async #look(): Promise<boolean> {
     const mine = await this.#mine();
-    this.#see(mine);
+    this.#pace.see(mine);
     await this.#endRunners(mine);
     this.#buildInBulk(mine.filter((build) => build.state === 'planned' || build.state === 'building'));
     let soon = false;
