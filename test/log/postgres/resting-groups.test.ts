@@ -1,13 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { topicName } from '../../../src/kernel/names.js';
 import type { GroupMember } from '../../../src/log/event-log.js';
 import { LogDatabase, type LogClient } from './log-databases.js';
 
 const TOPIC = topicName('resting');
-const BEAT_MS = 30;
-/** A quarter of it, which is less than three beats, is the pace at rest. */
-const SESSION_MS = 300;
+/** Numbers that no other timer has. */
+const BEAT_MS = 37;
+const SESSION_MS = 372;
+/** Less than three beats. */
+const REST_MS = SESSION_MS / 4;
 const UNTIL = { timeout: 20_000, interval: 10 };
 
 let log: LogDatabase;
@@ -20,37 +21,8 @@ afterAll(async () => {
   stopping.abort();
   await Promise.all(polling);
   await log.close();
+  vi.restoreAllMocks();
 });
-
-interface Look {
-  readonly gap: number;
-  readonly renews: boolean;
-}
-
-/** A client, and its looks at its groups: those of its heart, not those that follow upon a change of its own. */
-async function watched(): Promise<{ readonly client: LogClient; readonly looks: Look[]; failNext(): void }> {
-  const client = await log.client({ heartbeatMs: BEAT_MS, sessionTimeoutMs: SESSION_MS });
-  const looks: Look[] = [];
-  let [last, own, fails] = [performance.now(), false, false];
-  const query = client.database.query.bind(client.database);
-  client.database.query = ((statement: string, values?: readonly unknown[]) => {
-    own = /group_members|group_partitions/.test(statement);
-    return query(statement, values);
-  });
-  const texts = client.database.texts.bind(client.database);
-  client.database.texts = async (statement) => {
-    if (!statement.name?.startsWith('kappa_group_')) return texts(statement);
-    const now = performance.now();
-    if (!own) looks.push({ gap: now - last, renews: statement.name.endsWith('renew') });
-    [last, own] = [now, false];
-    if (fails) {
-      fails = false;
-      throw new Error('the connection is lost');
-    }
-    return texts(statement);
-  };
-  return { client, looks, failNext: () => void (fails = true) };
-}
 
 async function join({ log }: LogClient): Promise<{ readonly member: GroupMember; readonly lost: string[] }> {
   const lost: string[] = [];
@@ -67,31 +39,52 @@ async function join({ log }: LogClient): Promise<{ readonly member: GroupMember;
   return { member, lost };
 }
 
-const isOfRest = ({ gap }: Look): boolean => gap > 2 * BEAT_MS;
-const atRest = (looks: readonly Look[]): boolean => looks.length >= 6 && looks.slice(-6).every(isOfRest);
-
 it('are looked at when a renewal is due once nothing has changed for long, and by each heartbeat after a change', async () => {
-  const { client, looks, failNext } = await watched();
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  /** From one look to the next, as they were planned since this was asked last. */
+  const planned = (): readonly number[] => {
+    const found = timers.mock.calls.flatMap(([, ms]) =>
+      ms !== undefined && [BEAT_MS, REST_MS, 3 * BEAT_MS].includes(ms) ? [ms] : [],
+    );
+    timers.mockClear();
+    return found;
+  };
+  const client = await log.client({ heartbeatMs: BEAT_MS, sessionTimeoutMs: SESSION_MS });
   await client.log.createTopic({ name: TOPIC, partitions: 4, retention: null });
+  const texts = client.database.texts.bind(client.database);
+  const looks: string[] = [];
+  let fails = false;
+  client.database.texts = (statement) => {
+    if (!statement.name?.startsWith('kappa_group_')) return texts(statement);
+    looks.push(statement.name);
+    const lost = fails;
+    fails = false;
+    return lost ? Promise.reject(new Error('the connection is lost')) : texts(statement);
+  };
+  const atRest = async (): Promise<void> => {
+    let last = planned();
+    await vi.waitUntil(
+      () => (last = [...last, ...planned()]).slice(-4).every((ms) => ms === REST_MS) && last.length >= 4,
+      UNTIL,
+    );
+  };
+
   const first = await join(client);
-  await vi.waitUntil(() => atRest(looks), UNTIL);
-  expect(looks.slice(0, 10).some((look) => !isOfRest(look))).toBe(true);
-  // Each of them renews, and comes before three beats are over.
-  expect(looks.slice(-6).every(({ renews }) => renews)).toBe(true);
-  expect(looks.slice(-6).some(({ gap }) => gap < 2.9 * BEAT_MS)).toBe(true);
+  let before = planned();
+  await vi.waitUntil(() => (before = [...before, ...planned()]).includes(REST_MS), UNTIL);
+  expect(before[0]).toBe(BEAT_MS);
+  await atRest();
+  expect(looks.slice(-3)).toEqual(Array.from({ length: 3 }, () => 'kappa_group_renew'));
 
-  failNext();
-  let since = looks.length;
-  await vi.waitUntil(() => looks.length >= since + 4, UNTIL);
-  expect(looks.slice(since + 1, since + 4).some((look) => !isOfRest(look))).toBe(true);
-  await vi.waitUntil(() => atRest(looks), UNTIL);
+  fails = true;
+  planned();
+  await vi.waitUntil(() => !fails, UNTIL);
+  await vi.waitUntil(() => planned().includes(BEAT_MS), UNTIL);
+  await atRest();
 
-  const second = await join((await watched()).client);
+  const second = await join(await log.client({ heartbeatMs: BEAT_MS + 4, sessionTimeoutMs: SESSION_MS + 4 }));
+  await vi.waitUntil(() => planned().includes(BEAT_MS), UNTIL);
   await vi.waitUntil(() => first.member.assignment.length === 2 && second.member.assignment.length === 2, UNTIL);
-  since = looks.length;
-  await vi.waitUntil(() => looks.length >= since + 4, UNTIL);
-  expect(looks.slice(since, since + 4).some((look) => !isOfRest(look))).toBe(true);
-  await vi.waitUntil(() => atRest(looks), UNTIL);
-  await sleep(SESSION_MS);
-  expect([...first.lost, ...second.lost]).not.toContain('lost');
+  await atRest();
+  expect(first.member.assignment).toHaveLength(2);
 });

@@ -78,8 +78,8 @@ describe('the engine of a process', () => {
     await vi.waitUntil(() => gaps(0).some((gap) => gap > 400 && gap < 800), { timeout: 20_000 });
     const next = await house.newBuild(kindsV1, { swapWhenReady: true });
     await house.stateOf(next, 'live');
-    let soonest = Infinity;
-    for (let tries = 0; tries < 5 && soonest >= 250; tries += 1) {
+    let [soonest, isQuick] = [Infinity, false];
+    for (let tries = 0; tries < 5 && (soonest >= 250 || !isQuick); tries += 1) {
       await vi.waitUntil(() => gaps(looks.length - 3).every((gap) => gap > 400 || gap === 0), { timeout: 20_000 });
       // A moment after a look, which is over then: the next one is not due.
       const seen = looks.length;
@@ -88,13 +88,12 @@ describe('the engine of a process', () => {
       const [stirredAt, stirred] = [performance.now(), looks.length];
       resting.stir();
       await vi.waitUntil(() => looks.length > stirred + 3, { timeout: 20_000, interval: 5 });
-      expect(
-        gaps(stirred)
-          .slice(1)
-          .some((gap) => gap < 250),
-      ).toBe(true);
+      isQuick = gaps(stirred)
+        .slice(1)
+        .some((gap) => gap < 250);
       soonest = (looks[stirred] ?? Infinity) - stirredAt;
     }
+    expect(isQuick).toBe(true);
     expect(soonest).toBeLessThan(250);
   });
 
