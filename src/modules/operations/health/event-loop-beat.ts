@@ -1,10 +1,10 @@
-const BEAT_EVERY_MS = 1_000;
-
 /** The heartbeat of the event loop: a timer, and how late it is. It keeps no process alive. */
 export class EventLoopBeat {
   #timer: NodeJS.Timeout | null = null;
   #dueAt = 0;
   #lastDelayMs = 0;
+
+  constructor(private readonly everyMs: number) {}
 
   start(): void {
     this.#beat(performance.now());
@@ -22,12 +22,12 @@ export class EventLoopBeat {
   }
 
   #beat(now: number): void {
-    this.#dueAt = now + BEAT_EVERY_MS;
+    this.#dueAt = now + this.everyMs;
     this.#timer = setTimeout(() => {
       const late = performance.now();
       this.#lastDelayMs = Math.max(0, late - this.#dueAt);
       this.#beat(late);
-    }, BEAT_EVERY_MS);
+    }, this.everyMs);
     this.#timer.unref();
   }
 }
