@@ -31,8 +31,7 @@ export interface PolicyRunnerContext extends ReactionContext {
 
 /** Small, so that a member that leaves, or loses its partitions, has little under way. */
 const MOST_RECORDS = 500;
-/** Nothing hangs on its end; whatever comes ends it. */
-const IDLE_WAIT_MS = 5_000;
+const IDLE_WAIT_MS = 1_000;
 /** Progress of records that nobody handles is committed at most this often, and never later than this. */
 const SKIPPED_MS = 250;
 /** How often a halted policy looks whether it may go on. */

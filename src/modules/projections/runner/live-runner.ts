@@ -26,8 +26,7 @@ import { StoredError } from './stored-error.js';
 const SKIPPED_MS = 250;
 /** Of the log, in one batch. */
 const BATCH_BYTES = 16 * 1024 * 1024;
-/** Nothing hangs on its end; whatever comes ends it. */
-const IDLE_WAIT_MS = 5_000;
+const IDLE_WAIT_MS = 1_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
 /** How often a build with dead letters looks whether something is asked for them. */
