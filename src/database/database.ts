@@ -97,24 +97,21 @@ export class Database {
     values?: readonly unknown[],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     if (typeof statement === 'string' || statement.name === undefined) return run<Row>(this.#pool, statement, values);
-    const connection = await this.connect();
-    try {
-      const result = await connection.query<Row>(statement, values);
-      connection.release();
-      return result;
-    } catch (error) {
-      connection.release(true);
-      throw error;
-    }
+    return this.#onOne((connection) => connection.query<Row>(statement, values));
   }
 
   /** As {@link Connection.texts}, on any connection. */
-  async texts(statement: TextStatement): Promise<readonly TextRow[]> {
+  texts(statement: TextStatement): Promise<readonly TextRow[]> {
+    return this.#onOne((connection) => connection.texts(statement));
+  }
+
+  /** A connection that has met an error is not given back: what it has prepared may be of no use. */
+  async #onOne<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const connection = await this.connect();
     try {
-      const rows = await connection.texts(statement);
+      const result = await work(connection);
       connection.release();
-      return rows;
+      return result;
     } catch (error) {
       connection.release(true);
       throw error;

@@ -219,7 +219,8 @@ export class ProjectionReader<Row> extends Reader<Row> {
   async #query(query: RowQuery, values: readonly (string | null)[]): Promise<readonly TextRow[]> {
     const connection = await this.database.connect();
     try {
-      const lines = await connection.texts({ ...query, values });
+      const { name, text } = query;
+      const lines = await connection.texts(name === undefined ? { text, values } : { name, text, values });
       connection.release();
       return lines;
     } catch (error) {
