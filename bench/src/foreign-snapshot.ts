@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Module } from '@nestjs/common';
@@ -8,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { aggregate, Commands, Database, event, KappaModule, topic, type } from 'nest-kappa';
 import pg from 'pg';
 import type { Bench } from './bench.js';
+import { makeDataFolder } from './data-folder.js';
 import { readEnvironment } from './environment.js';
 import { compared, type BenchReport } from './result.js';
 
@@ -41,10 +40,10 @@ export const foreignSnapshot: Bench = {
  * per append slows down from second to second while that transaction is open; ours must not.
  */
 async function benchForeignSnapshot(rounds: number, seconds: number): Promise<BenchReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
+  const folder = await makeDataFolder();
   @Module({
     imports: [
-      KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder, 'kappa') }, run: { commands: true } }),
+      KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder.path, 'kappa') }, run: { commands: true } }),
       KappaModule.forFeature({ aggregates: [thing] }),
     ],
   })
@@ -72,7 +71,7 @@ async function benchForeignSnapshot(rounds: number, seconds: number): Promise<Be
     return { environment, results: [compared(head, { ours, theirs })] };
   } finally {
     await app.close();
-    await rm(folder, { recursive: true, force: true });
+    await folder.remove();
   }
 }
 

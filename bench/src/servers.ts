@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -7,6 +6,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { Database, KappaModule } from 'nest-kappa';
 import { startKafka } from 'nest-kappa/testing';
 import type { LogName } from './bench.js';
+import { makeDataFolder } from './data-folder.js';
 import { readEnvironment, type Environment, type KafkaEnvironment } from './environment.js';
 
 /** What both sides of a bench use: one PostgreSQL with the settings of production, and a broker where Kafka carries the log. */
@@ -29,15 +29,15 @@ const BROKER_SETTINGS = [
 ];
 
 export async function startServers(log: LogName): Promise<Servers> {
-  const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
-  @Module({ imports: [KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder, 'kappa') }, run: {} })] })
+  const folder = await makeDataFolder();
+  @Module({ imports: [KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder.path, 'kappa') }, run: {} })] })
   class ServerModule {}
   const app = await NestFactory.createApplicationContext(ServerModule, { logger: ['warn', 'error'], abortOnError: false });
   const kafka = log === 'kafka' ? await startKafka() : null;
   const stop = async (): Promise<void> => {
     await kafka?.stop();
     await app.close();
-    await rm(folder, { recursive: true, force: true });
+    await folder.remove();
   };
   try {
     const database = app.get(Database, { strict: false });

@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Statement } from 'nest-kappa';
 import { startPostgres } from 'nest-kappa/testing';
 import pg from 'pg';
 import type { BenchSettings } from '../bench.js';
+import { makeDataFolder } from '../data-folder.js';
 import { readEnvironment } from '../environment.js';
 import { startPart } from '../part.js';
 import { differingAtMost, type BenchReport } from '../result.js';
@@ -17,14 +16,14 @@ const PARTITIONS = 8;
 
 /** The application with its embedded PostgreSQL and what watches over that, beside a bare one with a PostgreSQL of its own. */
 export async function idleOnPostgres(settings: BenchSettings): Promise<BenchReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
+  const folder = await makeDataFolder();
   const bare = await startPostgres({
-    folder: join(folder, 'bare'),
+    folder: join(folder.path, 'bare'),
     settings: { fsync: 'on', full_page_writes: 'on', max_connections: '100' },
   });
   try {
     const ours = await startPart<IdlePart, IdleReport>(new URL('./ours.process.js', import.meta.url), {
-      database: { dataDir: join(folder, 'kappa') },
+      database: { dataDir: join(folder.path, 'kappa') },
       brokers: [],
       partitions: PARTITIONS,
     });
@@ -57,7 +56,7 @@ export async function idleOnPostgres(settings: BenchSettings): Promise<BenchRepo
     return { environment: server.environment, results: [result] };
   } finally {
     await bare.stop();
-    await rm(folder, { recursive: true, force: true });
+    await folder.remove();
   }
 }
 

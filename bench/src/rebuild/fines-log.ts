@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { KappaModule } from 'nest-kappa';
 import { FinesImport } from '../../../examples/fines/dist/src/fines-import.js';
 import { FinesModule } from '../../../examples/fines/dist/src/fines.module.js';
+import { makeDataFolder } from '../data-folder.js';
 
 /** The real log of fines; not part of the project, found by its path. */
 export const FINES_FILE =
@@ -22,8 +21,8 @@ export interface FinesLog {
 export async function openFinesLog(): Promise<FinesLog> {
   if (!existsSync(FINES_FILE))
     throw new Error(`The fines are not at ${FINES_FILE}. Set KAPPA_FINES_FILE to the path of road-traffic-fines.csv.gz.`);
-  const folder = await mkdtemp(join(tmpdir(), 'kappa-bench-'));
-  @Module({ imports: [KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder, 'kappa') } }), FinesModule] })
+  const folder = await makeDataFolder();
+  @Module({ imports: [KappaModule.forRoot({ name: 'bench', database: { dataDir: join(folder.path, 'kappa') } }), FinesModule] })
   class BenchModule {}
   const app = await NestFactory.createApplicationContext(BenchModule, { logger: ['warn', 'error'], abortOnError: false });
   const { events, importSeconds } = await app.get(FinesImport).run(FINES_FILE, () => undefined);
@@ -33,7 +32,7 @@ export async function openFinesLog(): Promise<FinesLog> {
     events,
     close: async () => {
       await app.close();
-      await rm(folder, { recursive: true, force: true });
+      await folder.remove();
     },
   };
 }
