@@ -57,6 +57,13 @@ export class AppendQueue {
     return length;
   }
 
+  /** Of these, those that a group may have: their partitions are neither busy nor slow. */
+  get ready(): number {
+    let ready = 0;
+    for (const { waiting, isBusy, isSlow } of this.#order) if (!isBusy && !isSlow) ready += waiting.length;
+    return ready;
+  }
+
   add(pending: PendingAppend): void {
     const line = this.#line(pending.request.partitionKey);
     line.waiting.push(pending);

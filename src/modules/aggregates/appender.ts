@@ -10,6 +10,7 @@ import { recordsOf, type Appended } from './appended-records.js';
 import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { LATER } from './append-statement.js';
+import { GroupPace } from './group-pace.js';
 import { GroupSender } from './group-sender.js';
 
 export interface AppenderLimits {
@@ -30,13 +31,6 @@ export interface AppenderLimits {
 
 /** Groups that may wait for a held partition at a time, beside the others: each occupies a connection. */
 const SLOW_GROUPS = 2;
-/** What is shorter is not worth dividing the commit for. */
-const PATIENCE_MS = 2;
-/**
- * So many commands that wait make two groups, of some partitions each, so that one is decided while the other commits. Where all
- * were in one, all who wait would go on together when it is done, and be in one again: with 256 writers that was a tenth slower.
- */
-const WORTH_DIVIDING = 64;
 const LONGEST_PAUSE_MS = 1_000;
 const DEADLOCK_RETRIES = 5;
 
@@ -53,8 +47,9 @@ export class Appender {
   readonly #queue = new AppendQueue();
   readonly #sender: GroupSender;
   readonly #limits: Required<AppenderLimits>;
-  /** Groups under way: of them those that others need not wait for, and, beside them, those of slow partitions. */
-  readonly #underWay = { groups: 0, late: 0, slow: 0 };
+  readonly #pace: GroupPace;
+  /** Groups of slow partitions that are under way, beside the others. */
+  #slow = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -72,6 +67,7 @@ export class Appender {
       ...limits,
     };
     this.#sender = new GroupSender(database, this.#limits.answerTimeoutMs);
+    this.#pace = new GroupPace(this.#limits.concurrentGroups, () => this.#schedule());
   }
 
   /**
@@ -97,44 +93,41 @@ export class Appender {
     this.#scheduled = true;
     process.nextTick(() => {
       this.#scheduled = false;
-      const underWay = this.#underWay;
-      while (underWay.groups === underWay.late && underWay.groups < this.#limits.concurrentGroups) {
-        if (!this.#start('groups')) break;
-      }
-      while (underWay.slow < SLOW_GROUPS) if (!this.#start('slow')) break;
+      while (this.#pace.mayBegin(this.#queue.ready)) if (!this.#start()) break;
+      while (this.#slow < SLOW_GROUPS) if (!this.#startSlow()) break;
     });
   }
 
   /** Starts the next group, and says whether there was one. */
-  #start(kind: 'groups' | 'slow'): boolean {
-    const { groupCommands: maxCommands, groupBytes: maxBytes, concurrentGroups } = this.#limits;
-    const waiting = this.#queue.length;
-    const enoughCommands = concurrentGroups > 1 && waiting >= WORTH_DIVIDING ? waiting / 2 : maxCommands;
-    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands }, kind === 'slow');
+  #start(): boolean {
+    const { groupCommands: maxCommands, groupBytes: maxBytes } = this.#limits;
+    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands: this.#pace.enough(this.#queue.length) }, false);
     if (group.length === 0) return false;
-    const underWay = this.#underWay;
-    underWay[kind] += 1;
-    let isLate = false;
-    const patience = setTimeout(() => {
-      // Others go on beside a group that takes long.
-      isLate = true;
-      underWay.late += 1;
-      this.#schedule();
-    }, PATIENCE_MS);
-    if (kind === 'slow') clearTimeout(patience);
+    this.#run(group, this.#pace.begin());
+    return true;
+  }
+
+  /** The same for the group of a slow partition. */
+  #startSlow(): boolean {
+    const { groupCommands: maxCommands, groupBytes: maxBytes } = this.#limits;
+    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands: maxCommands }, true);
+    if (group.length === 0) return false;
+    this.#slow += 1;
+    this.#run(group, () => (this.#slow -= 1));
+    return true;
+  }
+
+  #run(group: readonly PendingAppend[], end: () => void): void {
     void this.#commit(group).finally(() => {
-      clearTimeout(patience);
-      underWay[kind] -= 1;
-      if (isLate) underWay.late -= 1;
+      end();
       this.#queue.release(group);
       if (!this.#queue.isEmpty) this.#schedule();
       else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
     });
-    return true;
   }
 
   get #isIdle(): boolean {
-    return this.#queue.isEmpty && this.#underWay.groups === 0 && this.#underWay.slow === 0;
+    return this.#queue.isEmpty && this.#pace.isIdle && this.#slow === 0;
   }
 
   /** Never rejects: each command's own promise is told. */
