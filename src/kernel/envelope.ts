@@ -1,4 +1,5 @@
 import type { Codec } from './codec.js';
+import { plain } from './plain.js';
 import type { RecordHeaders } from './record.js';
 
 /** What an event is wrapped in when it is written. */
@@ -43,17 +44,7 @@ export function encodeEvent(
   codec: Codec,
 ): { readonly value: Uint8Array; readonly headers: RecordHeaders } {
   const payload = codec.encode(event.data, { tenant: event.tenant, type: event.type, streamId: event.streamId });
-  // By their names as they stand in HEADER: computed ones would make each an object of a shape of its own, slow to write as JSON.
-  const headers: WrittenHeaders & Record<string, string> = {
-    ce_specversion: '1.0',
-    ce_id: event.id,
-    ce_type: event.type,
-    ce_source: event.tenant === null ? `/${event.aggregate}` : `/${event.aggregate}?tenant=${event.tenant}`,
-    ce_subject: event.streamId,
-    ce_time: event.occurredAt,
-    ce_eventversion: String(event.eventVersion),
-    ce_streamversion: String(event.streamVersion),
-  };
+  const headers: Record<string, string> = new EventHeaders(event);
   for (const name in payload.headers) {
     const value = payload.headers[name];
     if (value !== undefined) headers[name] = value;
@@ -70,3 +61,15 @@ type WrittenHeaders = Record<
   (typeof HEADER)['specVersion' | 'id' | 'type' | 'source' | 'subject' | 'time' | 'eventVersion' | 'streamVersion'],
   string
 >;
+
+/** By their names as they stand in HEADER: computed ones would make each an object of a shape of its own, slow to write as JSON. */
+const EventHeaders = plain<WrittenHeaders, [event: EventEnvelope]>(function (event) {
+  this.ce_specversion = '1.0';
+  this.ce_id = event.id;
+  this.ce_type = event.type;
+  this.ce_source = event.tenant === null ? `/${event.aggregate}` : `/${event.aggregate}?tenant=${event.tenant}`;
+  this.ce_subject = event.streamId;
+  this.ce_time = event.occurredAt;
+  this.ce_eventversion = String(event.eventVersion);
+  this.ce_streamversion = String(event.streamVersion);
+});

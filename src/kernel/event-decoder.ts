@@ -1,12 +1,13 @@
 import type { Codec } from './codec.js';
 import { HEADER } from './envelope.js';
 import { KappaError } from './errors.js';
-import type { AnyEvent, AnyRecorded, EventVersion } from './event.js';
+import type { AnyEvent, AnyRecorded, EventStream, EventVersion } from './event.js';
 import type { DecodeRecord, ForeignRecord } from './foreign-record.js';
 import { MicrosClock } from './iso-micros.js';
 import { isIsoTime } from './iso-time.js';
 import { checkedPayload } from './payload.js';
-import type { LogRecord } from './record.js';
+import { plain } from './plain.js';
+import type { LogRecord, RecordHeaders } from './record.js';
 import type { AnyTopic } from './topic.js';
 
 /**
@@ -105,24 +106,8 @@ export class EventDecoder {
       );
     }
     if (record.value === null) throw undecodable(record, 'is a tombstone');
-    return {
-      id: headers[HEADER.id] ?? `${record.topic}/${record.partition}/${record.offset}`,
-      type,
-      data: this.#upcast(declared, written, this.#payload(record, record.value), record) as Readonly<unknown>,
-      stream: {
-        aggregate: aggregateOf(headers[HEADER.source]),
-        id: headers[HEADER.subject] ?? record.key ?? '',
-        version: Number(headers[HEADER.streamVersion] ?? '0'),
-      },
-      tenant: headers[HEADER.tenant] ?? null,
-      occurredAt: headers[HEADER.time] ?? this.#clock.iso(record.timestampUs),
-      recordedAt: this.#clock.iso(record.timestampUs),
-      correlationId: headers[HEADER.correlationId] ?? null,
-      causationId: headers[HEADER.causationId] ?? null,
-      topic: record.topic,
-      partition: record.partition,
-      offset: record.offset,
-    };
+    const data = this.#upcast(declared, written, this.#payload(record, record.value), record);
+    return new RecordedEvent(record, type, data, this.#clock.iso(record.timestampUs));
   }
 
   #payload(record: LogRecord, value: Uint8Array): unknown {
@@ -152,6 +137,31 @@ export class EventDecoder {
     }
   }
 }
+
+/** An event as its record's headers tell it. */
+const RecordedEvent = plain<AnyRecorded, [record: LogRecord, type: string, data: unknown, recordedAt: string]>(
+  function (record, type, data, recordedAt) {
+    const { headers, topic, partition, offset } = record;
+    this.id = headers[HEADER.id] ?? `${topic}/${partition}/${offset}`;
+    this.type = type;
+    this.data = data as Readonly<unknown>;
+    this.stream = new StreamOf(headers, record.key);
+    this.tenant = headers[HEADER.tenant] ?? null;
+    this.occurredAt = headers[HEADER.time] ?? recordedAt;
+    this.recordedAt = recordedAt;
+    this.correlationId = headers[HEADER.correlationId] ?? null;
+    this.causationId = headers[HEADER.causationId] ?? null;
+    this.topic = topic;
+    this.partition = partition;
+    this.offset = offset;
+  },
+);
+
+const StreamOf = plain<EventStream, [headers: RecordHeaders, key: string | null]>(function (headers, key) {
+  this.aggregate = aggregateOf(headers[HEADER.source]);
+  this.id = headers[HEADER.subject] ?? key ?? '';
+  this.version = Number(headers[HEADER.streamVersion] ?? '0');
+});
 
 function aggregateOf(source: string | undefined): string {
   if (!source?.startsWith('/')) return '';

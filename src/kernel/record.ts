@@ -1,5 +1,6 @@
 import { MOST_BYTES_PER_UNIT } from './bounded-text.js';
 import type { Offset, TopicName } from './names.js';
+import { plain } from './plain.js';
 
 /** Header names are text, values are text: what CloudEvents' Kafka binding needs. */
 export type RecordHeaders = Readonly<Record<string, string>>;
@@ -21,6 +22,28 @@ export interface LogRecord extends NewRecord {
   /** When it was appended: microseconds since 1970 in UTC. */
   readonly timestampUs: number;
 }
+
+/** A record of the log; plain, see {@link plain}. */
+export const StoredRecord = plain<
+  LogRecord,
+  [
+    topic: TopicName,
+    partition: number,
+    offset: Offset,
+    timestampUs: number,
+    key: string | null,
+    value: Uint8Array | null,
+    headers: RecordHeaders,
+  ]
+>(function (topic, partition, offset, timestampUs, key, value, headers) {
+  this.topic = topic;
+  this.partition = partition;
+  this.offset = offset;
+  this.timestampUs = timestampUs;
+  this.key = key;
+  this.value = value;
+  this.headers = headers;
+});
 
 /** Header of a relayed record: its log offset, which is that of its row in the outbox. */
 export const LOG_OFFSET_HEADER = 'kappa-offset';

@@ -1,5 +1,5 @@
 import type { Offset, TopicName } from '../../kernel/names.js';
-import type { LogRecord } from '../../kernel/record.js';
+import { StoredRecord, type LogRecord } from '../../kernel/record.js';
 
 export interface BatchFacts {
   readonly count: number;
@@ -36,7 +36,7 @@ export class RecordReader {
         const value = this.#bytes();
         const headers = this.#headers();
         const timestampUs = (appendTime ?? timestamp) * 1000;
-        into.push({ topic: this.topic, partition: this.partition, offset, timestampUs, key, value, headers });
+        into.push(new StoredRecord(this.topic, this.partition, offset, timestampUs, key, value, headers));
       }
       this.#at = end;
     }

@@ -1,5 +1,5 @@
 import type { Offset } from '../../kernel/names.js';
-import type { LogRecord } from '../../kernel/record.js';
+import { StoredRecord, type LogRecord } from '../../kernel/record.js';
 import type { RecordSource } from '../event-log.js';
 import type { Page, PageWish } from '../page-source.js';
 import { recordsInTurns } from '../pieces-of.js';
@@ -100,15 +100,10 @@ export class CopiedPage implements Page, RecordSource {
     const stored = buffer.toString(UTF8, at + 4, at + 4 + headersLength);
     at += 4 + headersLength;
     const version = buffer.readInt32BE(at) < 0 ? null : buffer.readInt32BE(at + 4);
-    return {
-      topic: this.wish.topic,
-      partition: this.wish.partition,
-      offset: wholeAt(buffer, row + OFFSET) as Offset,
-      timestampUs: microsAt(buffer, row + TIME),
-      key,
-      value,
-      headers: recordHeaders(stored, key, version),
-    };
+    const { topic, partition } = this.wish;
+    const offset = wholeAt(buffer, row + OFFSET) as Offset;
+    const headers = recordHeaders(stored, key, version);
+    return new StoredRecord(topic, partition, offset, microsAt(buffer, row + TIME), key, value, headers);
   }
 }
 

@@ -13,13 +13,15 @@ import type { LogRecord } from '../../kernel/record.js';
 import type { AggregateDefinition } from './aggregate.js';
 
 /** One instance of an aggregate: its stream, and where its records go. */
-export interface StreamAddress {
-  readonly stream: StreamName;
-  readonly tenant: string | null;
-  readonly id: string;
-  readonly key: string;
-  readonly partition: number;
-  readonly partitionKey: PartitionKey;
+export class StreamAddress {
+  constructor(
+    readonly stream: StreamName,
+    readonly tenant: string | null,
+    readonly id: string,
+    readonly key: string,
+    readonly partition: number,
+    readonly partitionKey: PartitionKey,
+  ) {}
 }
 
 /** A definition made ready to run: its events decoded, its states folded, its code fingerprinted. No I/O. */
@@ -53,15 +55,8 @@ export class AggregateModel {
     const { name, topic } = this.definition;
     const key = streamKey(tenant, id);
     const partition = partitionOf(key, topic.partitions);
-    this.#partitionKeys[partition] ??= partitionKey(topic.name, partition);
-    return {
-      stream: streamName({ tenant, aggregate: name, id }),
-      tenant,
-      id,
-      key,
-      partition,
-      partitionKey: this.#partitionKeys[partition],
-    };
+    const inPartition = (this.#partitionKeys[partition] ??= partitionKey(topic.name, partition));
+    return new StreamAddress(streamName({ tenant, aggregate: name, id }), tenant, id, key, partition, inPartition);
   }
 
   initialState(): unknown {

@@ -4,12 +4,14 @@ import type { RecordHeaders } from '../../kernel/record.js';
 import type { AppendFate } from './append-fate.js';
 
 /** An event as the append writes it. */
-export interface EncodedEvent {
-  readonly type: string;
-  readonly value: Uint8Array;
-  readonly headers: RecordHeaders;
-  /** As its row keeps them. */
-  readonly storedHeaders: string;
+export class EncodedEvent {
+  constructor(
+    readonly type: string,
+    readonly value: Uint8Array,
+    readonly headers: RecordHeaders,
+    /** As its row keeps them. */
+    readonly storedHeaders: string,
+  ) {}
 }
 
 /** A value that the stream holds from now on, alone in its tenant; null gives back what it held under this name. */
@@ -41,10 +43,19 @@ export interface AppendRequest {
   readonly fate: AppendFate;
 }
 
+export class AppendedOutcome {
+  readonly outcome = 'appended';
+
+  constructor(
+    readonly nextOffset: number,
+    readonly recordedAtUs: number,
+  ) {}
+}
+
 /** What became of one command; nothing is thrown for it, so that it never touches the others of its group. */
 export type AppendOutcome =
   /** `nextOffset` is the end of the partition after its events. */
-  | { readonly outcome: 'appended'; readonly nextOffset: number; readonly recordedAtUs: number }
+  | AppendedOutcome
   /** Its id has taken effect before, with these versions; none where last is below first. */
   | {
       readonly outcome: 'repeated';

@@ -4,7 +4,7 @@ import type { TextStatement, TextValue } from '../../database/text-query.js';
 import { KappaError } from '../../kernel/errors.js';
 import { groupColumns } from './group-columns.js';
 import { parseTogether, valuesTogether } from './group-together.js';
-import type { AppendOutcome, AppendRequest, UniqueClaim } from './append-request.js';
+import { AppendedOutcome, type AppendOutcome, type AppendRequest, type UniqueClaim } from './append-request.js';
 
 /** Answered for a command that an earlier one of its group stands in the way of: it was not looked at, send it again. */
 export const LATER = Symbol('later');
@@ -97,7 +97,7 @@ function parseOutcome(text: string, claims: readonly { claim: UniqueClaim }[]): 
   const [first = 0, second = 0, third = 0, fourth = 0] = fields.map(Number);
   switch (outcome) {
     case 'appended':
-      return { outcome, nextOffset: first, recordedAtUs: second };
+      return new AppendedOutcome(first, second);
     case 'repeated':
       return { outcome, nextOffset: first, recordedAtUs: second, firstVersion: third, lastVersion: fourth };
     case 'conflict':

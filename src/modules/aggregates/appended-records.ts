@@ -1,10 +1,12 @@
 import type { Offset } from '../../kernel/names.js';
-import type { LogRecord } from '../../kernel/record.js';
-import type { AppendOutcome, AppendRequest } from './append-request.js';
+import { StoredRecord, type LogRecord } from '../../kernel/record.js';
+import type { AppendedOutcome, AppendRequest } from './append-request.js';
 
-export interface Appended {
-  readonly request: AppendRequest;
-  readonly outcome: Extract<AppendOutcome, { outcome: 'appended' }>;
+export class Appended {
+  constructor(
+    readonly request: AppendRequest,
+    readonly outcome: AppendedOutcome,
+  ) {}
 }
 
 /** The records as they now stand in the log. */
@@ -13,6 +15,6 @@ export function recordsOf({ request, outcome }: Appended): readonly LogRecord[] 
   const first = outcome.nextOffset - events.length;
   return events.map(({ value, headers }, index) => {
     const offset = (first + index) as Offset;
-    return { topic, partition, offset, timestampUs: outcome.recordedAtUs, key, value, headers };
+    return new StoredRecord(topic, partition, offset, outcome.recordedAtUs, key, value, headers);
   });
 }

@@ -6,7 +6,7 @@ import type { PartitionKey } from '../../kernel/position.js';
 import type { AppendSignal } from '../../log/event-log.js';
 import { isDeadlock, isRefusedAlways, rejectAll, rejectUnknown } from './append-failures.js';
 import type { AppendFate } from './append-fate.js';
-import { recordsOf, type Appended } from './appended-records.js';
+import { Appended, recordsOf } from './appended-records.js';
 import { AppendQueue, PendingAppend } from './append-queue.js';
 import type { AppendOutcome, AppendRequest } from './append-request.js';
 import { LATER } from './append-statement.js';
@@ -156,7 +156,7 @@ export class Appender {
       }
       const key = pending.request.partitionKey;
       if ('nextOffset' in outcome) ends[key] = Math.max(ends[key] ?? 0, outcome.nextOffset);
-      if (outcome.outcome === 'appended') appended.push({ request: pending.request, outcome });
+      if (outcome.outcome === 'appended') appended.push(new Appended(pending.request, outcome));
       this.#queue.markSlow(key, false);
       pending.resolve(outcome);
     });

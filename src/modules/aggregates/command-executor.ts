@@ -13,7 +13,7 @@ import { CommandRun } from './command-run.js';
 import { Commands, type CommandResult, type ExecuteOptions, type OwnTransaction } from './command.js';
 import { OwnTransactionAppender } from './own-transaction.js';
 import { FoundingGuess } from './founding-guess.js';
-import type { RunParts, RunPlace } from './run-target.js';
+import { RunTarget, type RunParts, type RunPlace } from './run-target.js';
 import { SnapshotWriter } from './snapshots.js';
 import { StateCache } from './state-cache.js';
 import { StreamLoader } from './stream-loader.js';
@@ -150,7 +150,7 @@ export class CommandExecutor extends Commands {
       options.tenant ?? null,
       (command as Readonly<Record<string, string>>)[model.definition.id] ?? '',
     );
-    const target = { model, handler, command, options, address, topicId: this.#registry.topicId(model) };
+    const target = new RunTarget(model, handler, command, options, address, this.#registry.topicId(model));
     return new CommandRun(target, this.#parts, place);
   }
 

@@ -4,22 +4,25 @@ import type { AppendFate } from './append-fate.js';
 import type { AppendOutcome } from './append-request.js';
 import type { CommandResult } from './command.js';
 import { idReused, tookEffect, valueTaken } from './command-errors.js';
+import { ResultOf } from './command-result.js';
 import { contentHash } from './content-hash.js';
 import { decideOn, type Decided } from './decide-on.js';
 import type { RunParts, RunPlace, RunTarget } from './run-target.js';
-import type { LoadedStream } from './state-cache.js';
-import type { CommandIdentity } from './stream-loader.js';
-import type { StreamAhead } from './stream-turns.js';
+import { LoadedStream } from './state-cache.js';
+import { CommandIdentity } from './stream-loader.js';
+import { StreamAhead } from './stream-turns.js';
 import { asRecorded } from './write-events.js';
 
 /** What was decided, and what will become of it. */
-interface Attempt {
-  readonly decided: Decided;
-  /** It was not looked whether the stream is there. */
-  readonly founding: boolean;
-  readonly outcome: Promise<AppendOutcome>;
-  /** Where the outcome was waited for in turn. */
-  readonly result: CommandResult | null;
+class Attempt {
+  constructor(
+    readonly decided: Decided,
+    /** It was not looked whether the stream is there. */
+    readonly founding: boolean,
+    readonly outcome: Promise<AppendOutcome>,
+    /** Where the outcome was waited for in turn. */
+    readonly result: CommandResult | null = null,
+  ) {}
 }
 
 /** Not accepted on a state that an append under way will bring about. */
@@ -47,10 +50,8 @@ export class CommandRun {
     private readonly place: RunPlace,
   ) {
     const { handler, command, options } = target;
-    this.#identity = {
-      commandId: options.idempotencyKey ?? parts.newId(),
-      contentHash: contentHash(handler.commandName, command),
-    };
+    const commandId = options.idempotencyKey ?? parts.newId();
+    this.#identity = new CommandIdentity(commandId, contentHash(handler.commandName, command));
     this.#mayRepeat = options.idempotencyKey !== undefined;
   }
 
@@ -164,7 +165,7 @@ export class CommandRun {
     const founding = founded !== null && decided.before === founded;
     if (!this.place.shared || !decided.guessed) return this.#handOver(decided, founding);
     const outcome = this.place.append(decided.request);
-    return { decided, founding, outcome, result: await this.#settledInTurn(decided, outcome) };
+    return new Attempt(decided, founding, outcome, await this.#settledInTurn(decided, outcome));
   }
 
   /** Null where it takes a guess: then it is decided when all is known. */
@@ -185,8 +186,8 @@ export class CommandRun {
   #handOver(decided: Decided, founding: boolean): Attempt {
     const outcome = this.place.append(decided.request);
     if (this.place.shared)
-      this.parts.turns.goAhead(this.target.address.stream, { stream: decided.after, fate: decided.request.fate });
-    return { decided, founding, outcome, result: null };
+      this.parts.turns.goAhead(this.target.address.stream, new StreamAhead(decided.after, decided.request.fate));
+    return new Attempt(decided, founding, outcome);
   }
 
   /** In turn: the next command finds what this one brought, or nothing. */
@@ -214,7 +215,7 @@ export class CommandRun {
     const { founding, cache } = this.parts;
     const isLikely =
       expectedVersion === undefined ? founding.isLikely(handler) && !cache.isFormer(address.stream) : expectedVersion === 0;
-    return isLikely ? { version: 0, state: model.initialState(), snapshotVersion: 0 } : null;
+    return isLikely ? new LoadedStream(0, model.initialState(), 0) : null;
   }
 
   async #load(known: LoadedStream | null): Promise<LoadedStream | Repeat> {
@@ -272,9 +273,9 @@ export class CommandRun {
         ? events.reduce<unknown>((folded, event) => model.evolve(folded, event), before.state)
         : after.state;
       if (snapshotVersion > before.snapshotVersion) this.parts.snapshots.offer(model, address.stream, version, state);
-      this.parts.cache.set(address.stream, { version, state, snapshotVersion });
+      this.parts.cache.set(address.stream, new LoadedStream(version, state, snapshotVersion));
     }
-    return { version, position: { [address.partitionKey]: nextOffset }, events };
+    return new ResultOf(version, address.partitionKey, nextOffset, events);
   }
 
   /**
@@ -289,7 +290,7 @@ export class CommandRun {
     const { firstVersion, lastVersion, nextOffset } = earlier;
     try {
       const events = await this.parts.loader.events(this.place.reads, model, address, firstVersion, lastVersion);
-      return { version: lastVersion, position: { [address.partitionKey]: nextOffset }, events };
+      return new ResultOf(lastVersion, address.partitionKey, nextOffset, events);
     } catch (error) {
       throw error instanceof RetriableError ? tookEffect(address.stream, commandId, error) : error;
     }

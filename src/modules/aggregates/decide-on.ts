@@ -1,20 +1,24 @@
 import { isoMillis } from '../../kernel/iso-time.js';
+import type { StreamName, TopicName } from '../../kernel/names.js';
+import type { PartitionKey } from '../../kernel/position.js';
 import { AppendFate } from './append-fate.js';
-import type { AppendRequest, UniqueClaim } from './append-request.js';
+import type { AppendRequest, EncodedEvent, UniqueClaim } from './append-request.js';
 import { decideCommand } from './decision.js';
 import type { RunParts, RunTarget } from './run-target.js';
-import type { LoadedStream } from './state-cache.js';
+import { LoadedStream } from './state-cache.js';
 import type { CommandIdentity } from './stream-loader.js';
 import { writeEvents, type WrittenEvent } from './write-events.js';
 
 /** A command decided on a state, and what is to be appended for it. */
-export interface Decided {
-  readonly before: LoadedStream;
-  readonly after: LoadedStream;
-  /** Something asked where an event is recorded while that was not known: `after` holds only once it is folded again. */
-  readonly guessed: boolean;
-  readonly written: readonly WrittenEvent[];
-  readonly request: AppendRequest;
+export class Decided {
+  constructor(
+    readonly before: LoadedStream,
+    readonly after: LoadedStream,
+    /** Something asked where an event is recorded while that was not known: `after` holds only once it is folded again. */
+    readonly guessed: boolean,
+    readonly written: readonly WrittenEvent[],
+    readonly request: AppendRequest,
+  ) {}
 }
 
 const NO_CLAIMS: readonly UniqueClaim[] = [];
@@ -59,42 +63,44 @@ export function decideOn(
   const version = before.version + written.length;
   const every = model.definition.snapshotEvery;
   const isDue = every !== null && version - before.snapshotVersion >= every;
-  return {
-    before,
-    after: { version, state, snapshotVersion: isDue ? version : before.snapshotVersion },
-    guessed: model.guessedPlaces !== guessedPlaces,
-    written,
-    request: requestOf(target, identity, before.version, written, claims, new AppendFate(ahead)),
-  };
+  const after = new LoadedStream(version, state, isDue ? version : before.snapshotVersion);
+  const request = new DecidedAppend(target, identity, before.version, written, claims, new AppendFate(ahead));
+  return new Decided(before, after, model.guessedPlaces !== guessedPlaces, written, request);
 }
 
-function requestOf(
-  { address, model, topicId }: RunTarget,
-  { commandId, contentHash }: CommandIdentity,
-  expectedVersion: number,
-  written: readonly WrittenEvent[],
-  claims: readonly UniqueClaim[],
-  fate: AppendFate,
-): AppendRequest {
-  const { stream, key, tenant, partition, partitionKey } = address;
-  const events = written.map(({ encoded }) => encoded);
-  const bytes = events.reduce((sum, { value, storedHeaders }) => sum + value.byteLength + storedHeaders.length, 0);
-  return {
-    stream,
-    key,
-    tenant,
-    topic: model.definition.topic.name,
-    topicId,
-    partition,
-    partitionKey,
-    commandId,
-    contentHash,
-    expectedVersion,
-    events,
-    claims,
-    bytes,
-    fate,
-  };
+class DecidedAppend implements AppendRequest {
+  readonly stream: StreamName;
+  readonly key: string;
+  readonly tenant: string | null;
+  readonly topic: TopicName;
+  readonly topicId: number;
+  readonly partition: number;
+  readonly partitionKey: PartitionKey;
+  readonly commandId: string;
+  readonly contentHash: string;
+  readonly events: readonly EncodedEvent[];
+  readonly bytes: number;
+
+  constructor(
+    { address, model, topicId }: RunTarget,
+    { commandId, contentHash }: CommandIdentity,
+    readonly expectedVersion: number,
+    written: readonly WrittenEvent[],
+    readonly claims: readonly UniqueClaim[],
+    readonly fate: AppendFate,
+  ) {
+    this.stream = address.stream;
+    this.key = address.key;
+    this.tenant = address.tenant;
+    this.topic = model.definition.topic.name;
+    this.topicId = topicId;
+    this.partition = address.partition;
+    this.partitionKey = address.partitionKey;
+    this.commandId = commandId;
+    this.contentHash = contentHash;
+    this.events = written.map(({ encoded }) => encoded);
+    this.bytes = this.events.reduce((sum, { value, storedHeaders }) => sum + value.byteLength + storedHeaders.length, 0);
+  }
 }
 
 /** Only what changes is claimed or given back. */

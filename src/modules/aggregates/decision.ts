@@ -5,10 +5,12 @@ import type { CommandHandler, DecideContext } from './aggregate.js';
 import type { AggregateModel } from './aggregate-model.js';
 
 /** An event that was decided and checked, in the declared version it is written in. */
-export interface DecidedEvent {
-  readonly type: string;
-  readonly version: number;
-  readonly data: unknown;
+export class DecidedEvent {
+  constructor(
+    readonly type: string,
+    readonly version: number,
+    readonly data: unknown,
+  ) {}
 }
 
 /**
@@ -63,7 +65,7 @@ function checkedEvent(model: AggregateModel, handler: CommandHandler, event: unk
   const shape = declared.versions[declared.version - 1]?.shape;
   const checked = shape ? checkedPayload(shape, data, `event ${type}`) : data;
   assertJson(checked, `event ${type}`);
-  return { type, version: declared.version, data: checked ?? null };
+  return new DecidedEvent(type, declared.version, checked ?? null);
 }
 
 function badDecision(model: AggregateModel, handler: CommandHandler, what: string, nextStep: string): KappaError {

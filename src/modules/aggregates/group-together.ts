@@ -3,7 +3,7 @@ import type { TextValue } from '../../database/text-query.js';
 import { KappaError } from '../../kernel/errors.js';
 import type { StreamName } from '../../kernel/names.js';
 import type { PartitionKey } from '../../kernel/position.js';
-import type { AppendOutcome, AppendRequest } from './append-request.js';
+import { AppendedOutcome, type AppendOutcome, type AppendRequest } from './append-request.js';
 import { groupColumns } from './group-columns.js';
 
 /**
@@ -74,6 +74,6 @@ export function parseTogether(requests: readonly AppendRequest[], answer: string
       lines.set(partitionKey, (line = { next, recordedAtUs }));
     }
     line.next += events.length;
-    return { outcome: 'appended', nextOffset: line.next, recordedAtUs: line.recordedAtUs };
+    return new AppendedOutcome(line.next, line.recordedAtUs);
   });
 }

@@ -28,13 +28,15 @@ export interface RunParts {
 }
 
 /** A checked command and where it goes. */
-export interface RunTarget {
-  readonly model: AggregateModel;
-  readonly handler: CommandHandler;
-  readonly command: object;
-  readonly options: ExecuteOptions;
-  readonly address: StreamAddress;
-  readonly topicId: number;
+export class RunTarget {
+  constructor(
+    readonly model: AggregateModel,
+    readonly handler: CommandHandler,
+    readonly command: object,
+    readonly options: ExecuteOptions,
+    readonly address: StreamAddress,
+    readonly topicId: number,
+  ) {}
 }
 
 /** Where a run reads and appends: our pool and the group commit, or the caller's own transaction. */

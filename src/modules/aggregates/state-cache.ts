@@ -2,11 +2,13 @@ import type { StreamName } from '../../kernel/names.js';
 import { FormerStreams } from './former-streams.js';
 
 /** A stream as it was loaded or left by the last command. */
-export interface LoadedStream {
-  readonly version: number;
-  readonly state: unknown;
-  /** Of its last snapshot; 0 where there is none. */
-  readonly snapshotVersion: number;
+export class LoadedStream {
+  constructor(
+    readonly version: number,
+    readonly state: unknown,
+    /** Of its last snapshot; 0 where there is none. */
+    readonly snapshotVersion: number,
+  ) {}
 }
 
 /**
@@ -48,7 +50,7 @@ export class StateCache {
       this.#renew(stream, place);
       return;
     }
-    this.#places.set(stream, { entry });
+    this.#places.set(stream, new Place(entry));
     if (this.#places.size > this.size) this.#makeRoom();
   }
 
@@ -83,6 +85,6 @@ const SCARCE = 0.75;
 const AT_A_TIME = 1 / 64;
 
 /** What the map holds instead of the states themselves: its former tables live until the old generation is swept. */
-interface Place {
-  entry: LoadedStream | null;
+class Place {
+  constructor(public entry: LoadedStream | null) {}
 }

@@ -12,9 +12,11 @@ import { isRecord, StreamStatements, toLogRecord, type RecordRow } from './strea
 export type EarlierCommand = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
 
 /** A command id and the content it comes with. */
-export interface CommandIdentity {
-  readonly commandId: string;
-  readonly contentHash: string;
+export class CommandIdentity {
+  constructor(
+    readonly commandId: string,
+    readonly contentHash: string,
+  ) {}
 }
 
 /** Loads streams: the snapshot where its code is today's, and the events after it, upcast, page by page. */

@@ -3,17 +3,19 @@ import type { AppendFate } from './append-fate.js';
 import type { LoadedStream } from './state-cache.js';
 
 /** A stream as it will stand when an append that is under way is committed. */
-export interface StreamAhead {
-  readonly stream: LoadedStream;
-  readonly fate: AppendFate;
+export class StreamAhead {
+  constructor(
+    readonly stream: LoadedStream,
+    readonly fate: AppendFate,
+  ) {}
 }
 
 /** A stream while commands of it decide or are appended. Empty when they are done: see {@link StreamTurns}. */
-interface Line {
+class Line {
   /** Begins the turn of the next, in their order. */
-  readonly waiting: (() => void)[];
-  inTurn: boolean;
-  ahead: StreamAhead | null;
+  readonly waiting: (() => void)[] = [];
+  inTurn = false;
+  ahead: StreamAhead | null = null;
 }
 
 /**
@@ -69,7 +71,7 @@ export class StreamTurns {
 
   #line(stream: StreamName): Line {
     let line = this.#lines.get(stream);
-    if (!line) this.#lines.set(stream, (line = { waiting: [], inTurn: false, ahead: null }));
+    if (!line) this.#lines.set(stream, (line = new Line()));
     return line;
   }
 

@@ -3,11 +3,12 @@ import { encodeEvent } from '../../kernel/envelope.js';
 import { isoMicros } from '../../kernel/iso-micros.js';
 import type { AnyRecorded } from '../../kernel/event.js';
 import type { Offset } from '../../kernel/names.js';
-import type { LogRecord } from '../../kernel/record.js';
+import { plain } from '../../kernel/plain.js';
+import { StoredRecord } from '../../kernel/record.js';
 import { storedHeaders } from '../../log/postgres/stored-headers.js';
 import { assertRecordFits } from '../../log/record-groups.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
-import type { EncodedEvent } from './append-request.js';
+import { EncodedEvent } from './append-request.js';
 import type { DecidedEvent } from './decision.js';
 
 /** What all events of one command share. */
@@ -22,13 +23,6 @@ export interface EventContext {
   readonly causationId: string;
   readonly traceparent: string | null;
   readonly newId: () => string;
-}
-
-export interface WrittenEvent {
-  readonly encoded: EncodedEvent;
-  /** As it will be read again, from the bytes that are written. */
-  readonly recorded: AnyRecorded;
-  readonly place: AwaitedPlace;
 }
 
 /**
@@ -60,6 +54,16 @@ class AwaitedPlace {
   }
 }
 
+/** An event of a command, as it is appended and as it will be read. */
+export class WrittenEvent {
+  constructor(
+    readonly encoded: EncodedEvent,
+    /** As it will be read again, from the bytes that are written. */
+    readonly recorded: AnyRecorded,
+    readonly place: AwaitedPlace,
+  ) {}
+}
+
 /** @throws KAPPA_RECORD_TOO_LARGE, before anything is appended */
 export function writeEvents(
   model: AggregateModel,
@@ -89,22 +93,12 @@ export function writeEvents(
       },
       codec,
     );
-    const record: LogRecord = {
-      topic: topic.name,
-      partition: address.partition,
-      offset: 0 as Offset,
-      timestampUs: context.nowMs * 1_000,
-      key: address.key,
-      value,
-      headers,
-    };
+    const { partition, key } = address;
+    const record = new StoredRecord(topic.name, partition, 0 as Offset, context.nowMs * 1_000, key, value, headers);
     assertRecordFits(record, maxRecordBytes);
     const place = new AwaitedPlace(model, context.nowMs);
-    return {
-      encoded: { type: event.type, value, headers, storedHeaders: storedHeaders(headers, address.key, streamVersion) },
-      recorded: model.frozenItself(withPlace(model.decode(record), place)),
-      place,
-    };
+    const encoded = new EncodedEvent(event.type, value, headers, storedHeaders(headers, key, streamVersion));
+    return new WrittenEvent(encoded, model.frozenItself(new PlacedEvent(model.decode(record), place)), place);
   });
 }
 
@@ -130,17 +124,21 @@ const OFFSET = {
   configurable: true,
 };
 
-function withPlace(event: AnyRecorded, place: AwaitedPlace): AnyRecorded {
-  const { id, type, data, stream, tenant, occurredAt } = event;
-  const placed: { -readonly [Name in keyof AnyRecorded]?: AnyRecorded[Name] } = { id, type, data, stream, tenant, occurredAt };
-  Object.defineProperty(placed, PLACE, { value: place });
-  Object.defineProperty(placed, 'recordedAt', RECORDED_AT);
-  placed.correlationId = event.correlationId;
-  placed.causationId = event.causationId;
-  placed.topic = event.topic;
-  placed.partition = event.partition;
-  return Object.defineProperty(placed, 'offset', OFFSET) as AnyRecorded;
-}
+const PlacedEvent = plain<AnyRecorded, [event: AnyRecorded, place: AwaitedPlace]>(function (event, place) {
+  this.id = event.id;
+  this.type = event.type;
+  this.data = event.data;
+  this.stream = event.stream;
+  this.tenant = event.tenant;
+  this.occurredAt = event.occurredAt;
+  Object.defineProperty(this, PLACE, { value: place });
+  Object.defineProperty(this, 'recordedAt', RECORDED_AT);
+  this.correlationId = event.correlationId;
+  this.causationId = event.causationId;
+  this.topic = event.topic;
+  this.partition = event.partition;
+  Object.defineProperty(this, 'offset', OFFSET);
+});
 
 /**
  * The events as they now stand in the log. `nextOffset` is one past the last of them. What was made of them before, states above
@@ -151,8 +149,24 @@ export function asRecorded(written: readonly WrittenEvent[], nextOffset: number,
   return written.map(({ recorded, place }, index) => {
     const offset = nextOffset - written.length + index;
     place.become(offset, recordedAt);
-    const { id, type, data, stream, tenant, occurredAt, correlationId, causationId, topic, partition } = recorded;
-    // Each by its name: a copy of all that an object has is slow.
-    return { id, type, data, stream, tenant, occurredAt, recordedAt, correlationId, causationId, topic, partition, offset };
+    return new SettledEvent(recorded, recordedAt, offset);
   });
 }
+
+/** Each field by its name: a copy of all that an object has is slow. */
+const SettledEvent = plain<AnyRecorded, [event: AnyRecorded, recordedAt: string, offset: number]>(
+  function (event, recordedAt, offset) {
+    this.id = event.id;
+    this.type = event.type;
+    this.data = event.data;
+    this.stream = event.stream;
+    this.tenant = event.tenant;
+    this.occurredAt = event.occurredAt;
+    this.recordedAt = recordedAt;
+    this.correlationId = event.correlationId;
+    this.causationId = event.causationId;
+    this.topic = event.topic;
+    this.partition = event.partition;
+    this.offset = offset;
+  },
+);
