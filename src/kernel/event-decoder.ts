@@ -1,13 +1,13 @@
 import type { Codec } from './codec.js';
 import { HEADER } from './envelope.js';
 import { KappaError } from './errors.js';
-import type { AnyEvent, AnyRecorded, EventStream, EventVersion } from './event.js';
+import type { AnyEvent, AnyRecorded, EventVersion } from './event.js';
 import type { DecodeRecord, ForeignRecord } from './foreign-record.js';
 import { MicrosClock } from './iso-micros.js';
 import { isIsoTime } from './iso-time.js';
 import { checkedPayload } from './payload.js';
-import { plain } from './plain.js';
-import type { LogRecord, RecordHeaders } from './record.js';
+import type { LogRecord } from './record.js';
+import { RecordedEvent, StreamOfEvent } from './recorded-event.js';
 import type { AnyTopic } from './topic.js';
 
 /**
@@ -61,24 +61,22 @@ export class EventDecoder {
         record,
         `decode of topic ${record.topic} returned ${JSON.stringify(occurredAt)} for occurredAt, which is no date and time in ISO 8601 with an offset`,
       );
-    return {
-      id: found.id ?? `${record.topic}/${record.partition}/${record.offset}`,
-      type: declared.type,
-      data: checkedPayload(
-        declared.versions.at(-1)?.shape ?? { kind: 'type' },
-        event.data,
-        `${placeOf(record)} as ${type}`,
-      ) as Readonly<unknown>,
-      stream: { aggregate: found.source ?? record.topic, id: found.key ?? record.key ?? '', version: 0 },
-      tenant: found.tenant ?? null,
+    const { topic, partition, offset } = record;
+    const shape = declared.versions.at(-1)?.shape ?? { kind: 'type' };
+    return new RecordedEvent(
+      found.id ?? `${topic}/${partition}/${offset}`,
+      declared.type,
+      checkedPayload(shape, event.data, `${placeOf(record)} as ${type}`),
+      new StreamOfEvent(found.source ?? topic, found.key ?? record.key ?? '', 0),
+      found.tenant ?? null,
       occurredAt,
       recordedAt,
-      correlationId: found.correlationId ?? null,
-      causationId: found.causationId ?? null,
-      topic: record.topic,
-      partition: record.partition,
-      offset: record.offset,
-    };
+      found.correlationId ?? null,
+      found.causationId ?? null,
+      topic,
+      partition,
+      offset,
+    );
   }
 
   /** The event type of a record, from its header alone. @throws KAPPA_UNKNOWN_EVENT_TYPE when it has none. */
@@ -106,8 +104,23 @@ export class EventDecoder {
       );
     }
     if (record.value === null) throw undecodable(record, 'is a tombstone');
-    const data = this.#upcast(declared, written, this.#payload(record, record.value), record);
-    return new RecordedEvent(record, type, data, this.#clock.iso(record.timestampUs));
+    const { topic, partition, offset, key } = record;
+    const recordedAt = this.#clock.iso(record.timestampUs);
+    const version = Number(headers[HEADER.streamVersion] ?? '0');
+    return new RecordedEvent(
+      headers[HEADER.id] ?? `${topic}/${partition}/${offset}`,
+      type,
+      this.#upcast(declared, written, this.#payload(record, record.value), record),
+      new StreamOfEvent(aggregateOf(headers[HEADER.source]), headers[HEADER.subject] ?? key ?? '', version),
+      headers[HEADER.tenant] ?? null,
+      headers[HEADER.time] ?? recordedAt,
+      recordedAt,
+      headers[HEADER.correlationId] ?? null,
+      headers[HEADER.causationId] ?? null,
+      topic,
+      partition,
+      offset,
+    );
   }
 
   #payload(record: LogRecord, value: Uint8Array): unknown {
@@ -137,31 +150,6 @@ export class EventDecoder {
     }
   }
 }
-
-/** An event as its record's headers tell it. */
-const RecordedEvent = plain<AnyRecorded, [record: LogRecord, type: string, data: unknown, recordedAt: string]>(
-  function (record, type, data, recordedAt) {
-    const { headers, topic, partition, offset } = record;
-    this.id = headers[HEADER.id] ?? `${topic}/${partition}/${offset}`;
-    this.type = type;
-    this.data = data as Readonly<unknown>;
-    this.stream = new StreamOf(headers, record.key);
-    this.tenant = headers[HEADER.tenant] ?? null;
-    this.occurredAt = headers[HEADER.time] ?? recordedAt;
-    this.recordedAt = recordedAt;
-    this.correlationId = headers[HEADER.correlationId] ?? null;
-    this.causationId = headers[HEADER.causationId] ?? null;
-    this.topic = topic;
-    this.partition = partition;
-    this.offset = offset;
-  },
-);
-
-const StreamOf = plain<EventStream, [headers: RecordHeaders, key: string | null]>(function (headers, key) {
-  this.aggregate = aggregateOf(headers[HEADER.source]);
-  this.id = headers[HEADER.subject] ?? key ?? '';
-  this.version = Number(headers[HEADER.streamVersion] ?? '0');
-});
 
 function aggregateOf(source: string | undefined): string {
   if (!source?.startsWith('/')) return '';

@@ -1,5 +1,4 @@
 import { KappaError } from './errors.js';
-import { plain } from './plain.js';
 import type { Shape } from './shape.js';
 
 /** An event that was decided but not yet recorded. */
@@ -67,11 +66,6 @@ export interface Recorded<E extends AnyEvent> {
 /** Any recorded event, where the type is not known. */
 export type AnyRecorded = Recorded<AnyEvent>;
 
-const EventToAppend = plain<NewEvent<string, unknown>, [type: string, data: unknown]>(function (type, data) {
-  this.type = type;
-  this.data = data as Readonly<unknown>;
-});
-
 const EVENT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
 
 /**
@@ -89,7 +83,7 @@ export function event<const N extends string, D>(type: N, shape: Shape<D>): Even
 }
 
 function eventType<N extends string, D>(type: N, versions: readonly EventVersion[]): EventType<N, D> {
-  const make = (data: D): NewEvent<N, D> => new EventToAppend(type, data) as NewEvent<N, D>;
+  const make = (data: D): NewEvent<N, D> => ({ type, data });
   return Object.freeze(
     Object.assign(make, {
       type,

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { sqlState } from '../../src/database/database-errors.js';
 import { Database } from '../../src/database/database.js';
 import type { TextStatement } from '../../src/database/text-query.js';
@@ -55,7 +56,7 @@ const outcomesOf = (outcomes: readonly AppendOutcome[]): readonly string[] => ou
 it('commits what gathers while one group commits as the next group', async () => {
   const { it: appends, sent } = appender({ concurrentGroups: 1 });
   const first = appends.append(request({ id: 'gather-first' }));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   const rest = Array.from({ length: 50 }, (_, n) => appends.append(request({ id: `gather-${n}` })));
   expect(outcomesOf(await Promise.all([first, ...rest]))).toEqual(Array.from({ length: 51 }, () => 'appended'));
   expect(sent.map(({ name }) => name)).toEqual(['kappa append one', 'kappa append group']);
@@ -100,6 +101,30 @@ it('bounds a group by commands and by bytes, and sends a larger command alone', 
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(24);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(10);
   expect(sizes.filter((size) => size === 1).length).toBeGreaterThanOrEqual(4);
+});
+
+it('begins a second group at once beside one that waits, where 16 commands are ready', async () => {
+  const { it: appends, sent } = appender();
+  // Nothing is late while no time passes.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const holder = await side.database.connect();
+  try {
+    await holder.query('begin');
+    await holder.query('select lock_partitions(array[$1::int], array[0])', [request({ id: 'any' }).topicId]);
+    const first = appends.append(request({ id: idIn(0, 'beside-first') }));
+    while (sent.length === 0) await turn();
+    const others = Array.from({ length: 15 }, (_, n) => appends.append(request({ id: idIn((n % 5) + 1, `beside-${n}`) })));
+    // Had these been enough, a group would have them by now.
+    await turn();
+    others.push(appends.append(request({ id: idIn(1, 'beside-last') })));
+    await Promise.all(others);
+    expect(sent.map(commandsOf)).toEqual([1, 16]);
+    await holder.query('rollback');
+    await first;
+  } finally {
+    vi.useRealTimers();
+    holder.release(true);
+  }
 });
 
 it('leaves half of what waits to a second group where that is much, so that one is decided while the other commits', async () => {

@@ -26,12 +26,12 @@ describe('the pace of groups', () => {
     expect(pace.mayBegin(1)).toBe(true);
   });
 
-  it('begins a third only where one of two is stuck, and never a fourth', () => {
+  it('begins a third only beside one that takes long, and never a fourth', () => {
     const changed = vi.fn();
     const pace = new GroupPace(3, changed);
     pace.begin();
     pace.begin();
-    vi.advanceTimersByTime(49);
+    vi.advanceTimersByTime(9);
     expect(pace.mayBegin(500)).toBe(false);
     changed.mockClear();
     vi.advanceTimersByTime(1);
@@ -44,9 +44,9 @@ describe('the pace of groups', () => {
 
   it('forgets a group that has ended, however late it was', () => {
     const pace = new GroupPace(3, vi.fn());
-    const stuck = pace.begin();
+    const long = pace.begin();
     vi.advanceTimersByTime(60);
-    stuck();
+    long();
     expect(pace.isIdle).toBe(true);
     const next = pace.begin();
     expect(pace.mayBegin(1)).toBe(false);

@@ -43,6 +43,7 @@ export interface AppendRequest {
   readonly fate: AppendFate;
 }
 
+/** It took effect. `nextOffset` is the end of the partition after its events, `recordedAtUs` their time, microseconds since 1970. */
 export class AppendedOutcome {
   readonly outcome = 'appended';
 
@@ -54,7 +55,6 @@ export class AppendedOutcome {
 
 /** What became of one command; nothing is thrown for it, so that it never touches the others of its group. */
 export type AppendOutcome =
-  /** `nextOffset` is the end of the partition after its events. */
   | AppendedOutcome
   /** Its id has taken effect before, with these versions; none where last is below first. */
   | {

@@ -15,8 +15,8 @@ import { GroupSender } from './group-sender.js';
 
 export interface AppenderLimits {
   /**
-   * Groups under way at a time, at most. Default 3. The next goes beside one that has taken 2 ms, so that the database writes
-   * while this process decides: with 256 writers on two cores one group made 11,600 commands a second, two 14,100, three 16,200.
+   * Groups under way at a time, at most. Default 3. A second goes beside the first where enough commands wait, or the first is late,
+   * so that the database writes while this process decides; a third where one takes long.
    */
   readonly concurrentGroups?: number;
   /** Commands of one group at most. Default 512. */

@@ -68,6 +68,7 @@ export function decideOn(
   return new Decided(before, after, model.guessedPlaces !== guessedPlaces, written, request);
 }
 
+/** What a decided command asks the appender for. */
 class DecidedAppend implements AppendRequest {
   readonly stream: StreamName;
   readonly key: string;

@@ -4,9 +4,9 @@ import type { AnyRecorded } from '../../kernel/event.js';
 import type { LogRecord } from '../../kernel/record.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
 import type { AppendOutcome } from './append-request.js';
-import type { LoadedStream } from './state-cache.js';
+import { LoadedStream } from './state-cache.js';
 import type { StreamReads } from './stream-reads.js';
-import { isRecord, StreamStatements, toLogRecord, type RecordRow } from './stream-statements.js';
+import { isRecord, PageWish, StreamStatements, toLogRecord, type RecordRow } from './stream-statements.js';
 
 /** What a command of the same id did before. */
 export type EarlierCommand = Extract<AppendOutcome, { outcome: 'repeated' | 'reused' }>;
@@ -39,13 +39,9 @@ export class StreamLoader {
     known: LoadedStream | null = null,
   ): Promise<LoadedStream | EarlierCommand> {
     const { stream } = address;
-    let { version, snapshotVersion, state } = known ?? { version: 0, snapshotVersion: 0, state: model.initialState() };
-    let wish = {
-      stream,
-      after: version,
-      fingerprint: model.definition.snapshotEvery === null ? null : model.fingerprint,
-      commandId: command?.commandId ?? null,
-    };
+    let { version, snapshotVersion, state } = known ?? new LoadedStream(0, model.initialState(), 0);
+    const fingerprint = model.definition.snapshotEvery === null ? null : model.fingerprint;
+    let wish = new PageWish(stream, version, fingerprint, command?.commandId ?? null);
     for (;;) {
       const page = await reads.page(wish);
       const [top] = page;
@@ -63,9 +59,9 @@ export class StreamLoader {
         state = model.evolve(state, model.decode(toLogRecord(model.definition.topic.name, row)));
         version = row.version;
       }
-      if (version >= head) return { version, state, snapshotVersion };
+      if (version >= head) return new LoadedStream(version, state, snapshotVersion);
       if (version === before) throw brokenStream(stream, version + 1, head);
-      wish = { stream, after: version, fingerprint: null, commandId: null };
+      wish = new PageWish(stream, version, null, null);
     }
   }
 
@@ -93,7 +89,7 @@ export class StreamLoader {
   /** The records of one stream as they stand in the log, oldest first, in pages. */
   async *records(reads: StreamReads, model: AggregateModel, { stream }: StreamAddress): AsyncGenerator<LogRecord> {
     for (let after = 0; ;) {
-      const page = (await reads.page({ stream, after, fingerprint: null, commandId: null })).filter(isRecord);
+      const page = (await reads.page(new PageWish(stream, after, null, null))).filter(isRecord);
       for (const row of page) yield toLogRecord(model.definition.topic.name, row);
       const last = page.at(-1);
       if (!last || last.version >= last.head) return;

@@ -38,10 +38,12 @@ export class DirectReads implements StreamReads {
   }
 }
 
-interface Waiting {
-  readonly wish: PageWish;
-  readonly resolve: (rows: readonly LoadRow[]) => void;
-  readonly reject: (error: unknown) => void;
+class Waiting {
+  constructor(
+    readonly wish: PageWish,
+    readonly resolve: (rows: readonly LoadRow[]) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
 }
 
 /**
@@ -67,7 +69,7 @@ export class SharedReads implements StreamReads {
     // Later pages belong to a long stream, or to one that is known up to there: they would only hold up the short ones.
     if (wish.after > 0) return this.#direct.page(wish);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ wish, resolve, reject });
+      this.#waiting.push(new Waiting(wish, resolve, reject));
       this.#schedule();
     });
   }

@@ -6,12 +6,14 @@ import type { LogRecord } from '../../kernel/record.js';
 import { recordHeaders } from '../../log/postgres/stored-headers.js';
 
 /** What is wanted of a stream: its events after a version, and perhaps a snapshot or an earlier command. */
-export interface PageWish {
-  readonly stream: string;
-  readonly after: number;
-  /** Null: no snapshot is of use. */
-  readonly fingerprint: string | null;
-  readonly commandId: string | null;
+export class PageWish {
+  constructor(
+    readonly stream: string,
+    readonly after: number,
+    /** Null: no snapshot is of use. */
+    readonly fingerprint: string | null,
+    readonly commandId: string | null,
+  ) {}
 }
 
 /** An event as the statements give it; `int8` is a number or, on the application's own connections, a text. */

@@ -13,7 +13,7 @@ export class StreamAhead {
 /** A stream while commands of it decide or are appended. Empty when they are done: see {@link StreamTurns}. */
 class Line {
   /** Begins the turn of the next, in their order. */
-  readonly waiting: (() => void)[] = [];
+  waiting: (() => void)[] | null = null;
   inTurn = false;
   ahead: StreamAhead | null = null;
 }
@@ -30,12 +30,12 @@ export class StreamTurns {
 
   async run<T>(stream: StreamName, work: () => Promise<T>): Promise<T> {
     const line = this.#line(stream);
-    if (line.inTurn) await new Promise<void>((resolve) => line.waiting.push(resolve));
+    if (line.inTurn) await new Promise<void>((resolve) => (line.waiting ??= []).push(resolve));
     line.inTurn = true;
     try {
       return await work();
     } finally {
-      const next = line.waiting.shift();
+      const next = line.waiting?.shift();
       if (next) next();
       else {
         line.inTurn = false;

@@ -5,6 +5,7 @@ import type { AnyRecorded } from '../../kernel/event.js';
 import type { Offset } from '../../kernel/names.js';
 import { plain } from '../../kernel/plain.js';
 import { StoredRecord } from '../../kernel/record.js';
+import { RecordedEvent } from '../../kernel/recorded-event.js';
 import { storedHeaders } from '../../log/postgres/stored-headers.js';
 import { assertRecordFits } from '../../log/record-groups.js';
 import type { AggregateModel, StreamAddress } from './aggregate-model.js';
@@ -149,24 +150,21 @@ export function asRecorded(written: readonly WrittenEvent[], nextOffset: number,
   return written.map(({ recorded, place }, index) => {
     const offset = nextOffset - written.length + index;
     place.become(offset, recordedAt);
-    return new SettledEvent(recorded, recordedAt, offset);
+    const { id, type, data, stream, tenant, occurredAt, correlationId, causationId, topic, partition } = recorded;
+    // Each by its name: a copy of all that an object has is slow.
+    return new RecordedEvent(
+      id,
+      type,
+      data,
+      stream,
+      tenant,
+      occurredAt,
+      recordedAt,
+      correlationId,
+      causationId,
+      topic,
+      partition,
+      offset,
+    );
   });
 }
-
-/** Each field by its name: a copy of all that an object has is slow. */
-const SettledEvent = plain<AnyRecorded, [event: AnyRecorded, recordedAt: string, offset: number]>(
-  function (event, recordedAt, offset) {
-    this.id = event.id;
-    this.type = event.type;
-    this.data = event.data;
-    this.stream = event.stream;
-    this.tenant = event.tenant;
-    this.occurredAt = event.occurredAt;
-    this.recordedAt = recordedAt;
-    this.correlationId = event.correlationId;
-    this.causationId = event.causationId;
-    this.topic = event.topic;
-    this.partition = event.partition;
-    this.offset = offset;
-  },
-);

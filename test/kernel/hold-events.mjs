@@ -41,8 +41,14 @@ const decide = (n) => {
   return decideOn(parts, target, new CommandIdentity('id', 'hash'), new LoadedStream(0, 0, 0), undefined, null);
 };
 
-const work = { read, decide }[process.argv[2]];
-const many = Number(process.argv[3]);
+const found = { event: Happened(JSON.parse('{"n":1}')) };
+const foreign = topic('foreign', { partitions: 8, events: [Happened], decode: () => found });
+const foreignDecoder = new EventDecoder([foreign], jsonCodec);
+const readForeign = (offset) =>
+  foreignDecoder.decodeForeign(new StoredRecord('foreign', 0, offset, 0, 'a', value, JSON.parse('{}')));
+
+const many = Number(process.argv[2]);
+const work = { read, 'read foreign': readForeign, decide }[process.argv[3]];
 const held = new Array(many);
 for (let n = 0; n < many; n += 1) held[n] = work(n);
 globalThis.gc({ type: 'minor' });
