@@ -1,6 +1,6 @@
 import type { Offset } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey } from '../../../kernel/position.js';
-import { recordBytes, type LogRecord } from '../../../kernel/record.js';
+import { recordBytes, StoredRecord, type LogRecord } from '../../../kernel/record.js';
 import { KappaError } from '../../../kernel/errors.js';
 import type { Page, PageWish } from '../../page-source.js';
 import { logOffsetOf, type LogTopic } from '../log-topic.js';
@@ -145,7 +145,7 @@ export class Cursor implements FetchPlace {
       this.#sought = false;
       if (offset < this.#scanned) throw outOfOrder(record, offset, this.#scanned);
       const { topic, partition, timestampUs, key, value, headers } = record;
-      this.#records.push({ topic, partition, offset: offset as Offset, timestampUs, key, value, headers });
+      this.#records.push(new StoredRecord(topic, partition, offset as Offset, timestampUs, key, value, headers));
       this.#scanned = offset + 1;
     }
     this.end = Math.max(this.end, this.#scanned);
