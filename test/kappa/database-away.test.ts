@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ describe('a database that is away', () => {
   let runtime: KappaRuntime | null = null;
 
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'kappa-away-'));
+    folder = await dataFolder('kappa-away-');
     server = await startEmbeddedPostgres({ dataDir: folder });
   });
   afterEach(async () => {
@@ -153,7 +153,7 @@ describe('a start that fails half-way', () => {
   let folder: string;
   let server: EmbeddedPostgres;
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'kappa-half-'));
+    folder = await dataFolder('kappa-half-');
     server = await startEmbeddedPostgres({ dataDir: folder });
   });
   afterAll(async () => {
@@ -185,6 +185,13 @@ describe('a start that fails half-way', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 });
+
+/** Where we are root the server is not: what it cannot enter would not hold its data, which would stay elsewhere. */
+async function dataFolder(prefix: string): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), prefix));
+  await chmod(folder, 0o711);
+  return folder;
+}
 
 /** Tries again whatever may succeed later, as a caller does. */
 async function untilItHappens<T>(work: () => Promise<T>): Promise<T> {
