@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -13,7 +13,10 @@ beforeEach(async () => {
   folder = path.join(await mkdtemp(path.join(tmpdir(), 'kappa-breakable-')), 'postgres');
   postgres = await startPostgres({ folder, settings: { max_connections: '20' } });
 });
-afterEach(() => postgres.stop());
+afterEach(async () => {
+  await postgres.stop();
+  await rm(path.dirname(folder), { recursive: true, force: true });
+});
 
 async function ask(statement: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: postgres.url });
