@@ -16,7 +16,7 @@ type Values = [
   offset: number,
 ];
 
-/** All events of a process are made here, and have one hidden class. */
+/** An event as it stands in the log; wherever one is made it is made here, so that all have one hidden class. */
 export const RecordedEvent = plain<AnyRecorded, Values>(
   function (id, type, data, stream, tenant, occurredAt, recordedAt, correlationId, causationId, topic, partition, offset) {
     this.id = id;

@@ -1,24 +1,12 @@
 /**
- * Executes commands on a real database, all at once, and holds their results over a sweep; one more comes while all are under way.
+ * Executes commands on a real database, all at once, and holds their results over a sweep; another comes while all are under way.
  * As test/kernel/hold-events.mjs otherwise.
  */
-const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+import { built, Happen, thing } from '../support/held-things.mjs';
+
 const { Database } = await built('database/database.js');
 const { PostgresLog } = await built('log/postgres/postgres-log.js');
 const { CommandExecutor } = await built('modules/aggregates/command-executor.js');
-const { aggregate, event, topic, type } = await built('index.js');
-
-const Happened = event('thing.happened', type());
-const things = topic('held-things', { partitions: 8, events: [Happened] });
-class Happen {
-  constructor(thingId, data) {
-    this.thingId = thingId;
-    this.data = data;
-  }
-}
-const thing = aggregate({ name: 'held-thing', topic: things, id: 'thingId', initialState: () => 0 })
-  .evolve({ 'thing.happened': (count) => count + 1 })
-  .decide(Happen, ({ data }) => [Happened(data)]);
 
 const [, , held, url] = process.argv;
 const many = Number(held);

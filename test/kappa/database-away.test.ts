@@ -1,7 +1,5 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { KappaError, latest, RetriableError, UnknownOutcomeError, type Position } from 'nest-kappa';
@@ -10,6 +8,7 @@ import type { KappaRuntime } from '../../src/modules/kappa/kappa-runtime.js';
 import { openKappa } from '../../src/modules/kappa/open-kappa.js';
 import { TcpProxy } from '../../src/testing/tcp-proxy.js';
 import { createTestDatabase } from '../../src/testing/test-server.js';
+import { House } from '../database/embedded/house.js';
 import { account, Balances, balancesV1, Deposit, OpenAccount, Rates } from './bank.js';
 
 const definitions = { aggregates: [account], projections: [balancesV1] };
@@ -35,12 +34,13 @@ class HeardLogger {
 }
 
 describe('a database that is away', () => {
+  const house = new House();
   let folder: string;
   let server: EmbeddedPostgres;
   let runtime: KappaRuntime | null = null;
 
   beforeAll(async () => {
-    folder = await dataFolder('kappa-away-');
+    folder = await house.folder();
     server = await startEmbeddedPostgres({ dataDir: folder });
   });
   afterEach(async () => {
@@ -49,7 +49,7 @@ describe('a database that is away', () => {
   });
   afterAll(async () => {
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    await house.clear();
   });
 
   it('at the start is waited for with words, and work begins when it is there', async () => {
@@ -150,15 +150,16 @@ describe('a database that is away', () => {
 });
 
 describe('a start that fails half-way', () => {
+  const house = new House();
   let folder: string;
   let server: EmbeddedPostgres;
   beforeAll(async () => {
-    folder = await dataFolder('kappa-half-');
+    folder = await house.folder();
     server = await startEmbeddedPostgres({ dataDir: folder });
   });
   afterAll(async () => {
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    await house.clear();
   });
 
   it('leaves no connection behind', async () => {
@@ -185,13 +186,6 @@ describe('a start that fails half-way', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 });
-
-/** Where we are root the server is not: what it cannot enter would not hold its data, which would stay elsewhere. */
-async function dataFolder(prefix: string): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), prefix));
-  await chmod(folder, 0o711);
-  return folder;
-}
 
 /** Tries again whatever may succeed later, as a caller does. */
 async function untilItHappens<T>(work: () => Promise<T>): Promise<T> {

@@ -3,34 +3,22 @@
  * shows of which literals the engine would learn that what they make lives long. What it makes itself comes from JSON.parse, of
  * which the engine learns nothing.
  */
-const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
-const [{ event, topic, type, aggregate }, { EventDecoder }, { StoredRecord }, { jsonCodec }, { AggregateModel }, { decideOn }] =
-  await Promise.all(
-    ['index.js', 'kernel/event-decoder.js', 'kernel/record.js', 'kernel/codec.js']
-      .map(built)
-      .concat(['modules/aggregates/aggregate-model.js', 'modules/aggregates/decide-on.js'].map(built)),
-  );
+import { built, Happen, Happened, thing, things } from '../support/held-things.mjs';
+
+const [{ topic }, { EventDecoder }, { StoredRecord }, { jsonCodec }, { AggregateModel }, { decideOn }] = await Promise.all(
+  ['index.js', 'kernel/event-decoder.js', 'kernel/record.js', 'kernel/codec.js']
+    .map(built)
+    .concat(['modules/aggregates/aggregate-model.js', 'modules/aggregates/decide-on.js'].map(built)),
+);
 const { LoadedStream } = await built('modules/aggregates/state-cache.js');
 const { RunTarget } = await built('modules/aggregates/run-target.js');
 const { CommandIdentity } = await built('modules/aggregates/stream-loader.js');
 
-const Happened = event('thing.happened', type());
-const things = topic('things', { partitions: 8, events: [Happened] });
-class Happen {
-  constructor(thingId, data) {
-    this.thingId = thingId;
-    this.data = data;
-  }
-}
-const thing = aggregate({ name: 'thing', topic: things, id: 'thingId', initialState: () => 0 })
-  .evolve({ 'thing.happened': (count) => count + 1 })
-  .decide(Happen, ({ data }) => [Happened(data)]);
-
 const decoder = new EventDecoder([things], jsonCodec);
 const headers =
-  '{"ce_id":"1","ce_type":"thing.happened","ce_source":"/thing","ce_subject":"a","ce_time":"2026-01-01T00:00:00.000Z"}';
+  '{"ce_id":"1","ce_type":"thing.happened","ce_source":"/held-thing","ce_subject":"a","ce_time":"2026-01-01T00:00:00.000Z"}';
 const value = Buffer.from('{"n":1}');
-const read = (offset) => decoder.decode(new StoredRecord('things', 0, offset, 0, 'a', value, JSON.parse(headers)));
+const read = (offset) => decoder.decode(new StoredRecord('held-things', 0, offset, 0, 'a', value, JSON.parse(headers)));
 
 const model = new AggregateModel(thing, jsonCodec, false);
 const parts = { codec: jsonCodec, clock: () => new Date(0), newId: () => 'id', maxRecordBytes: 1e6 };

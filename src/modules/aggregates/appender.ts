@@ -93,37 +93,30 @@ export class Appender {
     this.#scheduled = true;
     process.nextTick(() => {
       this.#scheduled = false;
-      while (this.#pace.mayBegin(this.#queue.ready)) if (!this.#start()) break;
-      while (this.#slow < SLOW_GROUPS) if (!this.#startSlow()) break;
+      while (this.#pace.mayBegin(this.#queue.ready)) if (!this.#start(false)) break;
+      while (this.#slow < SLOW_GROUPS) if (!this.#start(true)) break;
     });
   }
 
-  /** Starts the next group, and says whether there was one. */
-  #start(): boolean {
+  /** Starts the next group, of a slow partition or of the others, and says whether there was one. */
+  #start(slow: boolean): boolean {
     const { groupCommands: maxCommands, groupBytes: maxBytes } = this.#limits;
-    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands: this.#pace.enough(this.#queue.length) }, false);
+    const enoughCommands = slow ? maxCommands : this.#pace.enough(this.#queue.length);
+    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands }, slow);
     if (group.length === 0) return false;
-    this.#run(group, this.#pace.begin());
-    return true;
-  }
-
-  /** The same for the group of a slow partition. */
-  #startSlow(): boolean {
-    const { groupCommands: maxCommands, groupBytes: maxBytes } = this.#limits;
-    const group = this.#queue.take({ maxCommands, maxBytes, enoughCommands: maxCommands }, true);
-    if (group.length === 0) return false;
-    this.#slow += 1;
-    this.#run(group, () => (this.#slow -= 1));
-    return true;
-  }
-
-  #run(group: readonly PendingAppend[], end: () => void): void {
+    const end = slow ? this.#beginSlow() : this.#pace.begin();
     void this.#commit(group).finally(() => {
       end();
       this.#queue.release(group);
       if (!this.#queue.isEmpty) this.#schedule();
       else if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
     });
+    return true;
+  }
+
+  #beginSlow(): () => void {
+    this.#slow += 1;
+    return () => (this.#slow -= 1);
   }
 
   get #isIdle(): boolean {

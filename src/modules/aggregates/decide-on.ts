@@ -1,8 +1,7 @@
 import { isoMillis } from '../../kernel/iso-time.js';
-import type { StreamName, TopicName } from '../../kernel/names.js';
-import type { PartitionKey } from '../../kernel/position.js';
+import { plain } from '../../kernel/plain.js';
 import { AppendFate } from './append-fate.js';
-import type { AppendRequest, EncodedEvent, UniqueClaim } from './append-request.js';
+import type { AppendRequest, UniqueClaim } from './append-request.js';
 import { decideCommand } from './decision.js';
 import type { RunParts, RunTarget } from './run-target.js';
 import { LoadedStream } from './state-cache.js';
@@ -68,41 +67,39 @@ export function decideOn(
   return new Decided(before, after, model.guessedPlaces !== guessedPlaces, written, request);
 }
 
-/** What a decided command asks the appender for. */
-class DecidedAppend implements AppendRequest {
-  readonly stream: StreamName;
-  readonly key: string;
-  readonly tenant: string | null;
-  readonly topic: TopicName;
-  readonly topicId: number;
-  readonly partition: number;
-  readonly partitionKey: PartitionKey;
-  readonly commandId: string;
-  readonly contentHash: string;
-  readonly events: readonly EncodedEvent[];
-  readonly bytes: number;
+type AppendValues = [
+  target: RunTarget,
+  identity: CommandIdentity,
+  expectedVersion: number,
+  written: readonly WrittenEvent[],
+  claims: readonly UniqueClaim[],
+  fate: AppendFate,
+];
 
-  constructor(
-    { address, model, topicId }: RunTarget,
-    { commandId, contentHash }: CommandIdentity,
-    readonly expectedVersion: number,
-    written: readonly WrittenEvent[],
-    readonly claims: readonly UniqueClaim[],
-    readonly fate: AppendFate,
-  ) {
-    this.stream = address.stream;
-    this.key = address.key;
-    this.tenant = address.tenant;
-    this.topic = model.definition.topic.name;
-    this.topicId = topicId;
-    this.partition = address.partition;
-    this.partitionKey = address.partitionKey;
-    this.commandId = commandId;
-    this.contentHash = contentHash;
-    this.events = written.map(({ encoded }) => encoded);
-    this.bytes = this.events.reduce((sum, { value, storedHeaders }) => sum + value.byteLength + storedHeaders.length, 0);
-  }
-}
+/** What a decided command asks the appender for. */
+const DecidedAppend = plain<AppendRequest, AppendValues>(function (
+  { address, model, topicId },
+  { commandId, contentHash },
+  expectedVersion,
+  written,
+  claims,
+  fate,
+) {
+  this.stream = address.stream;
+  this.key = address.key;
+  this.tenant = address.tenant;
+  this.topic = model.definition.topic.name;
+  this.topicId = topicId;
+  this.partition = address.partition;
+  this.partitionKey = address.partitionKey;
+  this.commandId = commandId;
+  this.contentHash = contentHash;
+  this.expectedVersion = expectedVersion;
+  this.events = written.map(({ encoded }) => encoded);
+  this.claims = claims;
+  this.bytes = this.events.reduce((sum, { value, storedHeaders }) => sum + value.byteLength + storedHeaders.length, 0);
+  this.fate = fate;
+});
 
 /** Only what changes is claimed or given back. */
 function changedClaims(
