@@ -118,6 +118,11 @@ export class Database {
     }
   }
 
+  /** How many the pool has open, or is opening. */
+  get connections(): number {
+    return this.#pool.totalCount;
+  }
+
   /** A connection of one's own until `release`. */
   async connect(): Promise<Connection> {
     const client = await this.#pool.connect();

@@ -1,13 +1,27 @@
 import { KappaError } from '../kernel/errors.js';
 import type { PartitionKey, Position } from '../kernel/position.js';
+import { untilTogether } from '../kernel/timing.js';
+
+/** What a probe found. */
+export interface Probed {
+  /** Of partitions that end beyond what was asked for. */
+  readonly ends: Position;
+  /** Nobody else is there who could append. */
+  readonly alone: boolean;
+}
 
 export interface WakeOptions {
-  /** Asks the log, in one query, which partitions end beyond `after`. Left out where every append passes through this process. */
-  readonly probe?: (after: Position) => Promise<Position>;
+  /**
+   * Asks the log, in one query, which partitions end beyond `after`, and, `atRest`, whether anybody else could append. Left out
+   * where every append passes through this process.
+   */
+  readonly probe?: (after: Position, atRest: boolean) => Promise<Probed>;
   /** Between two probes while appends of other processes arrive. */
   readonly minIntervalMs: number;
   /** Between two probes when nothing has come for a while. */
   readonly maxIntervalMs: number;
+  /** And when nobody else is there who could append. Default: as long as `maxIntervalMs`. */
+  readonly aloneIntervalMs?: number;
 }
 
 interface Waiter {
@@ -92,8 +106,10 @@ export class Wake {
 
   #schedule(): void {
     if (this.#timer || this.#stopped || !this.options.probe || this.#waiters.size === 0) return;
+    const { maxIntervalMs } = this.options;
     const since = performance.now() - this.#lastProbe;
-    this.#timer = setTimeout(() => void this.#probe(), Math.max(0, this.#intervalMs - since));
+    const waitMs = this.#intervalMs > maxIntervalMs ? untilTogether(this.#intervalMs) : Math.max(0, this.#intervalMs - since);
+    this.#timer = setTimeout(() => void this.#probe(), waitMs);
   }
 
   /** All partitions that anyone waits for, each with the end that is known; null when there are none. */
@@ -110,8 +126,13 @@ export class Wake {
     return any ? position : null;
   }
 
-  #longer(intervalMs: number): number {
-    const { maxIntervalMs } = this.options;
+  get #isAtRest(): boolean {
+    return this.#intervalMs >= this.options.maxIntervalMs;
+  }
+
+  #longer(intervalMs: number, alone: boolean): number {
+    const { maxIntervalMs, aloneIntervalMs = maxIntervalMs } = this.options;
+    if (alone) return Math.max(maxIntervalMs, aloneIntervalMs);
     const factor = intervalMs < maxIntervalMs / 2 ? BACK_OFF : SLOW_BACK_OFF;
     return Math.min(intervalMs * factor, maxIntervalMs);
   }
@@ -119,15 +140,18 @@ export class Wake {
   async #probe(): Promise<void> {
     const asked = this.#waitedFor();
     let news = false;
+    let alone = false;
     this.#lastProbe = performance.now();
     if (asked !== null) {
       try {
-        news = this.appended((await this.options.probe?.(asked)) ?? {});
+        const probed = await this.options.probe?.(asked, this.#isAtRest);
+        news = this.appended(probed?.ends ?? {});
+        alone = this.#isAtRest && (probed?.alone ?? false);
       } catch {
         // The log is away: whoever reads will be told; here it is asked again, less and less often.
       }
     }
-    this.#intervalMs = news ? this.options.minIntervalMs : this.#longer(this.#intervalMs);
+    this.#intervalMs = news ? this.options.minIntervalMs : this.#longer(this.#intervalMs, alone);
     this.#timer = null;
     this.#schedule();
   }

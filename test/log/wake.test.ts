@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Position } from '../../src/kernel/position.js';
-import { Wake } from '../../src/log/wake.js';
+import { Wake, type Probed } from '../../src/log/wake.js';
 
 describe('wake-ups', () => {
   it('come at once for what this process appends, without a probe', async () => {
@@ -16,9 +16,9 @@ describe('wake-ups', () => {
   it('ask for all partitions that anyone waits for in one probe', async () => {
     const asked: Position[] = [];
     const wake = new Wake({
-      probe: async (after): Promise<Position> => {
+      probe: async (after): Promise<Probed> => {
         asked.push(after);
-        return asked.length === 3 ? { 'a/0': 1, 'b/7': 1 } : {};
+        return found(asked.length === 3 ? { 'a/0': 1, 'b/7': 1 } : {});
       },
       minIntervalMs: 1,
       maxIntervalMs: 2,
@@ -34,7 +34,7 @@ describe('wake-ups', () => {
       probe: async () => {
         probes += 1;
         if (probes < 3) throw new Error('the database is away');
-        return { 'a/0': 1 };
+        return found({ 'a/0': 1 });
       },
       minIntervalMs: 1,
       maxIntervalMs: 1,
@@ -49,7 +49,7 @@ describe('wake-ups', () => {
     try {
       const times: number[] = [];
       const wake = new Wake({
-        probe: async () => (times.push(performance.now()) === 8 ? { 'a/0': 1 } : {}),
+        probe: async () => found(times.push(performance.now()) === 8 ? { 'a/0': 1 } : {}),
         minIntervalMs: 10,
         maxIntervalMs: 80,
       });
@@ -68,6 +68,36 @@ describe('wake-ups', () => {
     }
   });
 
+  it('are looked for seldom, together with what else is, where nobody else could append, and as before once somebody could', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const probes: { readonly at: number; readonly atRest: boolean }[] = [];
+      const wake = new Wake({
+        probe: async (_after, atRest) => {
+          probes.push({ at: performance.now(), atRest });
+          return { ends: {}, alone: performance.now() < 10_000 };
+        },
+        minIntervalMs: 100,
+        maxIntervalMs: 200,
+        aloneIntervalMs: 3_000,
+      });
+      const waited = wake.wait({ 'a/0': 0 }, { timeoutMs: 13_000 });
+      await vi.advanceTimersByTimeAsync(13_000);
+      await waited;
+      wake.stop();
+      // Whether anybody is there is asked only when nothing has come for a while.
+      const seldom = probes.findIndex(({ at }) => at % 3_000 === 0 && at > 0);
+      expect(probes.slice(0, seldom - 1).every(({ atRest }) => !atRest)).toBe(true);
+      expect(probes.slice(seldom - 1).every(({ atRest }) => atRest)).toBe(true);
+      const rest = probes.slice(seldom).map(({ at }) => at);
+      expect(rest.slice(0, 3).map((at) => at % 3_000)).toEqual([0, 0, 0]);
+      expect(rest.find((at) => at > 10_000)).toBe(12_000);
+      expect(rest.filter((at) => at > 12_000)).toEqual([12_200, 12_400, 12_600, 12_800]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('end with an error for whoever waits on a stopped log', async () => {
     const wake = new Wake({ minIntervalMs: 0, maxIntervalMs: 0 });
     const waiting = wake.wait({ 'a/0': 0 }, {});
@@ -76,3 +106,7 @@ describe('wake-ups', () => {
     await expect(wake.wait({ 'a/0': 0 }, {})).rejects.toMatchObject({ code: 'KAPPA_LOG_STOPPED' });
   });
 });
+
+function found(ends: Position): Probed {
+  return { ends, alone: false };
+}

@@ -8,15 +8,16 @@ export interface Watch {
   /** The home of the server. */
   readonly folder: string;
   readonly server: number;
-  /** How long nobody may use the server before it is stopped; a kill of the last client is noticed within a second more. */
+  /** How long nobody may use the server before it is stopped; a kill of the last client is noticed within three seconds more. */
   readonly lingerSeconds: number;
   /** Folders that are thrown away after the stop. */
   readonly remove: readonly string[];
 }
 
 /**
- * Sees to it that the server ends when no client lives any more, also when the last one was killed: a shell that looks once a
- * second, in a session of its own, so that Ctrl-C in a terminal does not reach it. One per server; where there is no shell
+ * Sees to it that the server ends when no client lives any more, also when the last one was killed: a shell that looks every
+ * third second (to start the program that waits for it costs more than the look), in a session of its own, so that Ctrl-C in a
+ * terminal does not reach it. One per server; where there is no shell
  * (Windows, images without one) a server whose clients were all killed stays until the next client leaves.
  */
 export async function ensureWatchdog(watch: Watch): Promise<void> {
@@ -93,7 +94,7 @@ fi
 own="$lock/$$.$since.$boot.watchdog"
 idle=0
 while alive "$server" "$started"; do
-  if used "$clients" ''; then idle=0; else idle=$((idle + 1)); fi
+  if used "$clients" ''; then idle=0; nap=3; else idle=$((idle + 1)); nap=1; fi
   if [ "$idle" -gt "$linger" ]; then
     if { true > "$own"; } 2>/dev/null; then
       if ! used "$lock" "$own" && ! used "$clients" '' && alive "$server" "$started"; then
@@ -109,6 +110,6 @@ while alive "$server" "$started"; do
       rm -f "$own"
     fi
   fi
-  sleep 1
+  sleep "$nap"
 done
 `;

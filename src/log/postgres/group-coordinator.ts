@@ -3,6 +3,7 @@ import { textArray } from '../../database/binary-arrays.js';
 import { asRetriable } from '../../database/database-errors.js';
 import type { Database } from '../../database/database.js';
 import type { GroupSeat, SeatRequest } from '../groups/group-seat.js';
+import { untilTogether } from '../../kernel/timing.js';
 import type { GroupState } from '../groups/plan-assignment.js';
 
 export interface GroupTimes {
@@ -66,10 +67,10 @@ const RENEW_AND_LOOK = `
 
 const NOBODY: GroupState = { members: [], owners: [] };
 
-/** A renewal each quarter of the session timeout leaves room for some that fail: after one the groups are not at rest. */
+/** At rest a renewal each quarter of the session timeout leaves room for some that fail: after one the groups are not at rest. */
 const RENEWALS_PER_SESSION = 4;
-/** A timer may be early by a part of a millisecond: the look at rest is to renew. */
-const EARLY_MS = 5;
+/** A look renews what is half as old as that: each look at rest does, also one that comes early. */
+const DUE = 1 / (2 * RENEWALS_PER_SESSION);
 /** After so many heartbeats without a change the groups are at rest, and looked at when a renewal is due, */
 const BEATS_TO_REST = 15;
 /** but no less often than with every third. */
@@ -165,7 +166,7 @@ export class GroupCoordinator {
   get #intervalMs(): number {
     const { heartbeatMs, sessionTimeoutMs } = this.times;
     if (performance.now() - this.#changedAt < heartbeatMs * BEATS_TO_REST) return heartbeatMs;
-    return Math.max(heartbeatMs, Math.min(heartbeatMs * BEATS_OF_REST, sessionTimeoutMs / RENEWALS_PER_SESSION));
+    return Math.max(heartbeatMs, untilTogether(Math.min(heartbeatMs * BEATS_OF_REST, sessionTimeoutMs / RENEWALS_PER_SESSION)));
   }
 
   async #beat(): Promise<void> {
@@ -184,8 +185,7 @@ export class GroupCoordinator {
   async #renewAndLook(): Promise<void> {
     const at = performance.now();
     const due = [...this.#seats].filter(
-      (seat) =>
-        at - seat.renewedAt >= this.times.sessionTimeoutMs / RENEWALS_PER_SESSION - EARLY_MS && seat.request.isPolling(),
+      (seat) => at - seat.renewedAt >= this.times.sessionTimeoutMs * DUE && seat.request.isPolling(),
     );
     await this.#look(due);
     for (const seat of due) seat.renewedAt = at;

@@ -4,6 +4,7 @@ import { bigintArray, intArray } from '../../database/binary-arrays.js';
 import type { Offset, TopicName } from '../../kernel/names.js';
 import { parsePartitionKey, partitionKey, type PartitionKey, type Position } from '../../kernel/position.js';
 import type { PartitionOffsets } from '../event-log.js';
+import type { Probed } from '../wake.js';
 import type { StoredTopic, TopicCatalog } from './topic-catalog.js';
 
 /** One look-up in the index for each partition; the begin is written by retention alone. */
@@ -34,6 +35,12 @@ const GROWN = `
     order by l."offset" desc limit 1
   ) r`;
 
+/** A row more, of slot 0, where the database has other connections than those of this process. */
+const GROWN_AND_OTHERS = `${GROWN}
+  union all
+  select 0, d.n from pg_stat_get_db_numbackends((select oid from pg_database where datname = current_database())) as d (n)
+  where d.n > $4`;
+
 const COMMITTED = `
   select t.name, o.partition, o.next_offset as next
   from group_offsets o join topics t on t.id = o.topic_id
@@ -55,26 +62,34 @@ export async function readOffsetsAt(database: Queryable, topic: StoredTopic, tim
   return rows.map(({ at }) => at);
 }
 
-/** The ends of those partitions, of any topics, that end beyond `after`, in one query. */
-export async function readGrown(database: Pick<Database, 'texts'>, topics: TopicCatalog, after: Position): Promise<Position> {
+/** The ends of those partitions, of any topics, that end beyond `after`, in one query; `asksForOthers`: whether we are alone, too. */
+export async function readGrown(
+  database: Pick<Database, 'texts' | 'connections'>,
+  topics: TopicCatalog,
+  after: Position,
+  asksForOthers: boolean,
+): Promise<Probed> {
   const keys = Object.keys(after) as PartitionKey[];
   const wanted = keys.map(parsePartitionKey);
   const resolved = await topics.resolve(wanted.map(({ topic }) => topic as TopicName));
-  const rows = await database.texts({
-    name: 'kappa_grown',
-    text: GROWN,
-    values: [
-      intArray(wanted.map(({ topic }) => resolved.get(topic as TopicName)?.id ?? 0)),
-      intArray(wanted.map(({ partition }) => partition)),
-      bigintArray(keys.map((key) => after[key] ?? 0)),
-    ],
-  });
+  const values = [
+    intArray(wanted.map(({ topic }) => resolved.get(topic as TopicName)?.id ?? 0)),
+    intArray(wanted.map(({ partition }) => partition)),
+    bigintArray(keys.map((key) => after[key] ?? 0)),
+  ];
+  const rows = await database.texts(
+    asksForOthers
+      ? { name: 'kappa_grown_and_others', text: GROWN_AND_OTHERS, values: [...values, String(database.connections)] }
+      : { name: 'kappa_grown', text: GROWN, values },
+  );
   const ends: Record<PartitionKey, number> = {};
+  let alone = asksForOthers;
   for (const [slot, end] of rows) {
     const key = keys[Number(slot) - 1];
-    if (key !== undefined) ends[key] = Number(end);
+    if (key === undefined) alone = false;
+    else ends[key] = Number(end);
   }
-  return ends;
+  return { ends, alone };
 }
 
 export async function readCommitted(database: Queryable, group: string): Promise<Position> {

@@ -25,7 +25,7 @@ import { readPartitions } from '../read-partitions.js';
 import { groupRecords } from '../record-groups.js';
 import { sessionWriter } from '../session-writer.js';
 import { assertNoCompaction } from '../topic-mismatch.js';
-import { logStopped, Wake } from '../wake.js';
+import { logStopped, Wake, type Probed } from '../wake.js';
 import { appendRecords } from './append-records.js';
 import { GroupCoordinator } from './group-coordinator.js';
 import { PostgresGroups } from './postgres-groups.js';
@@ -46,6 +46,11 @@ export interface PostgresLogOptions {
   readonly minPollIntervalMs?: number;
   /** Between two such looks when nothing has come for some seconds; within the first it is half of that. Default 500. */
   readonly maxPollIntervalMs?: number;
+  /**
+   * And when nobody else is connected to the database, which can be told only where no pooler stands before it: who connects then is
+   * noticed with the next look. Default: as `maxPollIntervalMs`.
+   */
+  readonly alonePollIntervalMs?: number;
   /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
   /**
@@ -97,9 +102,10 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     });
     this.#retention = new RetentionKeeper(database, this.#topics);
     this.#wake = new Wake({
-      probe: (after) => this.#grown(after),
+      probe: (after, atRest) => this.#grown(after, atRest && options.alonePollIntervalMs !== undefined),
       minIntervalMs: options.minPollIntervalMs ?? 15,
       maxIntervalMs: options.maxPollIntervalMs ?? 500,
+      ...(options.alonePollIntervalMs === undefined ? {} : { aloneIntervalMs: options.alonePollIntervalMs }),
     });
   }
 
@@ -256,9 +262,9 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
     return least;
   }
 
-  async #grown(after: Position): Promise<Position> {
+  async #grown(after: Position, asksForOthers: boolean): Promise<Probed> {
     try {
-      return await readGrown(this.database, this.#topics, after);
+      return await readGrown(this.database, this.#topics, after, asksForOthers);
     } catch (error) {
       this.#recent.clear();
       throw error;

@@ -21,11 +21,15 @@ export interface OpenLogOptions {
   readonly retains?: boolean;
 }
 
+/** The embedded server is met without a pooler, and most often by one process; each look wakes that. */
+const ALONE_MS = 2_500;
+
 /** The log that the options name, and the outbox of the aggregates; neither is started. */
 export function openLog({ options, database, logger, retains = true }: OpenLogOptions): OpenedLog {
   const { driver, maxRecordBytes } = options.log;
   const outbox = new PostgresLog(database, {
     maxRecordBytes,
+    ...(options.database.url === null ? { alonePollIntervalMs: ALONE_MS } : {}),
     onBackgroundError: (error) => logger.warn(`the log: ${error instanceof Error ? error.message : String(error)}`),
     ...(retains ? {} : { retentionIntervalMs: 0 }),
   });

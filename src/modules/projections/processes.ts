@@ -4,7 +4,7 @@ import type { Build, BuildState } from './build.js';
 import { movesBuild } from './fingerprint.js';
 import type { ProjectionDefinition } from './projection.js';
 
-/** A process says that it runs every three seconds; one that was silent for longer than this has ended or hangs. */
+/** A process says that it runs every two and a half seconds; one that was silent for longer than this has ended or hangs. */
 export const SILENT_AFTER_SECONDS = 10;
 
 const RUNNING = (schema: string): string => `

@@ -1,3 +1,5 @@
+import { untilTogether } from '../../../kernel/timing.js';
+
 /** The heartbeat of the event loop: a timer, and how late it is. It keeps no process alive. */
 export class EventLoopBeat {
   #timer: NodeJS.Timeout | null = null;
@@ -22,12 +24,13 @@ export class EventLoopBeat {
   }
 
   #beat(now: number): void {
-    this.#dueAt = now + this.everyMs;
+    const waitMs = untilTogether(this.everyMs, now);
+    this.#dueAt = now + waitMs;
     this.#timer = setTimeout(() => {
       const late = performance.now();
       this.#lastDelayMs = Math.max(0, late - this.#dueAt);
       this.#beat(late);
-    }, this.everyMs);
+    }, waitMs);
     this.#timer.unref();
   }
 }

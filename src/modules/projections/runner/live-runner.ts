@@ -1,5 +1,6 @@
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { untilTogether } from '../../../kernel/timing.js';
 import type { GroupMember, LogBatch } from '../../../log/event-log.js';
 import { qualified } from '../../../database/identifiers.js';
 import { KeptPlans } from '../../../database/kept-plans.js';
@@ -26,7 +27,8 @@ import { StoredError } from './stored-error.js';
 const SKIPPED_MS = 250;
 /** Of the log, in one batch. */
 const BATCH_BYTES = 16 * 1024 * 1024;
-const IDLE_WAIT_MS = 1_000;
+/** What comes ends the wait, and so does a change of the group. */
+const IDLE_WAIT_MS = 5_000;
 /** How often a build that is held looks whether it may go on. */
 const HELD_MS = 40;
 /** How often a build with dead letters looks whether something is asked for them. */
@@ -274,7 +276,7 @@ export class LiveRunner {
   #waitMs(): number {
     if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#committedAt));
     if (this.#owned.held) return HELD_MS;
-    return this.#letters.parked.open > 0 ? LETTERS_MS : IDLE_WAIT_MS;
+    return this.#letters.parked.open > 0 ? LETTERS_MS : untilTogether(IDLE_WAIT_MS);
   }
 
   #skippedDue(): boolean {

@@ -8,7 +8,7 @@ export interface Pace {
   readonly restAfterMs: number;
 }
 
-const PACE: Pace = { lookMs: 1_000, beatMs: 3_000, restAfterMs: 15_000 };
+const PACE: Pace = { lookMs: 1_000, beatMs: 2_500, restAfterMs: 15_000 };
 /** While something is about to change. */
 const LOOK_SOON_MS = 50;
 /** Somebody builds or follows them: what comes of that is to be seen soon. */

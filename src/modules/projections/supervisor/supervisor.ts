@@ -7,6 +7,7 @@ import { moveIfPossible } from '../move-if-possible.js';
 import { OldTransactionWatch } from '../old-transaction.js';
 import { versionKey, type VersionKey } from '../processes.js';
 import type { ProjectionDefinition } from '../projection.js';
+import { untilTogether } from '../../../kernel/timing.js';
 import { buildInBulk } from '../rebuild/build-in-bulk.js';
 import { RebuildJob } from '../rebuild/rebuild-job.js';
 import { bulkOptions } from '../rebuild/rebuild-projections.js';
@@ -32,12 +33,12 @@ export interface ProjectionEngineOptions extends RunnerContext {
   readonly standbyHours?: number;
   /** What changed handler code under an unchanged version does. Default `warn`. */
   readonly onChangedCode?: CodePolicy;
-  /** Default: a look a second, a beat every three, at rest after fifteen. */
+  /** Default: a look a second, a beat every two and a half, at rest after fifteen. */
   readonly pace?: Pace;
 }
 
 /** Old transactions are looked for every 30 seconds. */
-const BEATS_PER_WATCH = 10;
+const BEATS_PER_WATCH = 12;
 /** A build that another process has just made is that process's to build; after this anybody may. */
 const YIELD_MS = 2_000;
 
@@ -165,10 +166,10 @@ export class ProjectionEngine {
   async #beat(signal: AbortSignal): Promise<void> {
     const watch = new OldTransactionWatch(this.options.database, (message) => this.options.logger.warn(message));
     for (let beats = 1; !signal.aborted; beats++) {
-      await pause(this.#pace.beatMs, signal);
+      await pause(untilTogether(this.#pace.beatMs), signal);
       if (signal.aborted) return;
-      await this.#registry.beat().catch(() => undefined);
       if (this.#pace.isAtRest) this.nudge();
+      await this.#registry.beat().catch(() => undefined);
       await this.#lookAtLeft().catch(() => undefined);
       if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
