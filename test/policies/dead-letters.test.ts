@@ -90,6 +90,27 @@ describe('an event that fails a policy', () => {
     await until(async () => (await sent(kappa, 'a')).length === 4);
   });
 
+  it('is retried also where events beside it took longer', async () => {
+    const before = await start([]);
+    await pay(before, 'a', 13);
+    await pay(before, 'b', 1);
+    await stop(before);
+    const bad = new Set([13]);
+    const slow = gate();
+    const definition = reacting(async (e) => {
+      if (e.stream.id === 'b') await slow.opened;
+      if (bad.has(e.data.cents)) throw new Error(`no receipt for ${e.data.cents}`);
+      return new SendReceipt(e.stream.id, `${e.data.cents}`);
+    }, base());
+    const kappa = await start([definition]);
+    await until(async () => (await open(kappa)).length === 1);
+    slow.open();
+    await handled(kappa);
+    bad.clear();
+    await ask(kappa, 'retry');
+    await until(async () => (await sent(kappa, 'a')).length === 1);
+  });
+
   it('that fails again stays what it was, and so do those behind it', async () => {
     const kappa = await start([failingAt(new Set([13]))]);
     await pay(kappa, 'a', 13, 1);

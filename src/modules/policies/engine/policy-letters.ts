@@ -110,7 +110,9 @@ export class BatchLetters {
 
   /** Part of the transaction that moves progress. Returns how many of the policy stand aside then. */
   async write(on: Queryable, asides: readonly Aside[]): Promise<number> {
-    return asides.length === 0 ? this.letters.parked.open : this.letters.store.park(on, this.letters.owner, asides);
+    // What was written before in this batch is counted, and not known yet to whoever asks what stands aside.
+    if (asides.length === 0) return this.#open ?? this.letters.parked.open;
+    return this.letters.store.park(on, this.letters.owner, asides);
   }
 
   /** After the commit of what was written. */
