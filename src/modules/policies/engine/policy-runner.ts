@@ -7,6 +7,7 @@ import { KappaError } from '../../../kernel/errors.js';
 import type { Logger } from '../../../kernel/logger.js';
 import { offset, topicName } from '../../../kernel/names.js';
 import { partitionKey, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { untilTogether } from '../../../kernel/timing.js';
 import type { EventLog, GroupMember, LogBatch } from '../../../log/event-log.js';
 import { ownGroupPrefix } from '../../../log/postgres/log-identity.js';
 import { policyGroup } from '../policy-group.js';
@@ -31,7 +32,8 @@ export interface PolicyRunnerContext extends ReactionContext {
 
 /** Small, so that a member that leaves, or loses its partitions, has little under way. */
 const MOST_RECORDS = 500;
-const IDLE_WAIT_MS = 1_000;
+/** What comes ends the wait, and so does a change of the group. */
+const IDLE_WAIT_MS = 5_000;
 /** Progress of records that nobody handles is committed at most this often, and never later than this. */
 const SKIPPED_MS = 250;
 /** How often a halted policy looks whether it may go on. */
@@ -247,7 +249,7 @@ export class PolicyRunner {
 
   #waitMs(): number {
     if (this.#owned.ahead) return Math.max(1, SKIPPED_MS - (Date.now() - this.#commits.committedAt));
-    return this.#letters.parked.open > 0 ? LETTERS_MS : IDLE_WAIT_MS;
+    return this.#letters.parked.open > 0 ? LETTERS_MS : untilTogether(IDLE_WAIT_MS);
   }
 
   #skippedDue(): boolean {
