@@ -7,6 +7,7 @@ import type { Happening } from './happenings.js';
 import { recordOf } from './happenings.js';
 import { openHouse, type House } from './house.js';
 import { accounts, accountsV1, Opened, Paid, PARTITIONS } from './ledger.js';
+import { opened, poison, POISON, poisoned } from './poison.js';
 
 @Entity({ synchronize: false })
 class ByUuid {
@@ -28,15 +29,23 @@ const byText = projection({ name: 'by-text', version: 1, from: [accounts], table
   payments: (row?.payments ?? 0) + 1,
 }));
 
-/** Room for far fewer rows than there are events. */
+/** Room for far fewer rows than there are accounts. */
 const MEMORY_MB = 0.2;
-const ACCOUNTS = 200;
+const ACCOUNTS = 1_000;
 const EVENTS = 2_000;
 /** More than a rebuild leaves to the live runner. */
 const MANY = 21_000;
 
 const pay = (account: string): Happening => ({ account, type: Paid, data: { cents: 1, kind: 'k', to: 'x' } });
 const payments = (count: number): Happening[] => Array.from({ length: count }, (_, n) => pay(`a${n % ACCOUNTS}`));
+const openings = (count: number, ids: number): Happening[] =>
+  Array.from({ length: count }, (_, n) => ({ account: `a${n % ids}`, type: Opened, data: { owner: 'o' } }));
+
+/** How many partitions each read of the log asks for, from here on. */
+function partitionsRead(house: House): () => readonly number[] {
+  const reads = vi.spyOn(house.log, 'read');
+  return () => reads.mock.calls.map(([{ from }]) => Object.keys(from).length);
+}
 
 describe('a rebuild that reads partition by partition', () => {
   let house: House;
@@ -45,18 +54,58 @@ describe('a rebuild that reads partition by partition', () => {
   });
   afterEach(() => house.stop());
 
+  it('does so once it has seen that rows are too many, and writes nothing before', async () => {
+    await house.append(openings(EVENTS, ACCOUNTS));
+    const work = await house.newBuild(accountsV1);
+    const read = partitionsRead(house);
+    const commits = await house.countCommits();
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50 });
+    expect(read()).toEqual([PARTITIONS, ...Array.from({ length: PARTITIONS }, () => 1)]);
+    expect(await commits()).toBe(PARTITIONS);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('does not where rows turn out to be few', async () => {
+    await house.append(openings(EVENTS, PARTITIONS * 4));
+    const work = await house.newBuild(accountsV1);
+    const read = partitionsRead(house);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50 });
+    expect(read()).toEqual([PARTITIONS]);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('does so at once where an earlier rebuild has left rows, and takes these in', async () => {
+    await house.append(openings(EVENTS, ACCOUNTS));
+    const work = await house.newBuild(accountsV1);
+    await house.rebuildUntil({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50, maxEventsPerSecond: EVENTS }, 1);
+    const read = partitionsRead(house);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50 });
+    expect(new Set(read())).toEqual(new Set([1]));
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('sets aside once what it has met twice', async () => {
+    const [first = ''] = Array.from({ length: ACCOUNTS }, (_, n) => `b${n}`).filter((id) => partitionOf(id, PARTITIONS) === 0);
+    await house.append([opened(first), poison(first), ...openings(EVENTS, ACCOUNTS)]);
+    let met = 0;
+    const definition = poisoned(accountsV1, (e) => (e.data as { cents?: number }).cents === POISON && ++met > 0, {
+      retries: 0,
+    });
+    const work = await house.newBuild(definition);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50 });
+    expect(met).toBe(2);
+    const letters = await house.letters(work);
+    expect(letters).toHaveLength(1);
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work, undefined, letters));
+  });
+
   it.each([
     ['by partition', MEMORY_MB],
     ['by partition in the second only', 2],
   ])(
     'finds what its first pass has written in the next, which what was appended meanwhile makes necessary: %s',
     async (_, memoryMb) => {
-      const opened = Array.from({ length: EVENTS }, (_, n) => ({
-        account: `a${n % ACCOUNTS}`,
-        type: Opened,
-        data: { owner: 'o' },
-      }));
-      await house.append(opened);
+      await house.append(openings(EVENTS, ACCOUNTS));
       const work = await house.newBuild(accountsV1);
       const read = house.log.read.bind(house.log);
       const reading = vi.spyOn(house.log, 'read').mockImplementationOnce(async function* (options: ReadOptions) {

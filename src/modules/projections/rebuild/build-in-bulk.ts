@@ -35,6 +35,7 @@ export async function buildInBulk(
 ): Promise<void> {
   const leases = new Leases(context.builds, options.leaseMs);
   const backoff = new Backoff();
+  let mayTry = true;
   try {
     for (;;) {
       try {
@@ -46,8 +47,14 @@ export async function buildInBulk(
           return;
         }
         const ends = await endsOf(context, active);
-        await bulkPass(context, active, ends, options, signal);
+        const outcome = await bulkPass(context, active, ends, options, mayTry, signal);
         backoff.reset();
+        if (outcome === 'too many rows') {
+          mayTry = false;
+          // Claimed again they drop what they have in memory.
+          for (const job of active) job.lost = true;
+          continue;
+        }
         if (signal.aborted) return;
         const now = await endsOf(context, active);
         for (const job of active) {

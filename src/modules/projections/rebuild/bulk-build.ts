@@ -67,6 +67,11 @@ export class BulkBuild {
     return this.#rows.bytes;
   }
 
+  /** Neither in memory nor in the table is a row. */
+  get isEmpty(): boolean {
+    return this.#rows.complete && this.#rows.entries.size === 0;
+  }
+
   /** True where a batch is work for the database, in one transaction or by one query for what was evicted: better done whole. */
   get takesWhole(): boolean {
     return this.work.plan.hasRaw || !this.#rows.complete;

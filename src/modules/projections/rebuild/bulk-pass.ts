@@ -1,4 +1,4 @@
-import { covers, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
+import { covers, distance, partitionKey, within, type PartitionKey, type Position } from '../../../kernel/position.js';
 import type { LogBatch } from '../../../log/event-log.js';
 import { madeInTurns, PIECE_RECORDS, piecesOf } from '../../../log/pieces-of.js';
 import { DecodedRecords } from '../fold/decoded-records.js';
@@ -6,8 +6,9 @@ import { pause } from '../../../database/backoff.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import { guarded } from './guarded.js';
 import { readAhead } from './read-ahead.js';
-import { readingOrder } from './reading-order.js';
+import { partsOf, readingOrder } from './reading-order.js';
 import type { RebuildJob } from './rebuild-job.js';
+import { RowTrial } from './row-trial.js';
 
 export interface PassOptions {
   /** Rows of all builds together, in bytes. */
@@ -18,6 +19,9 @@ export interface PassOptions {
   /** Records of one page at most. */
   readonly batchRecords: number;
 }
+
+/** Rows may turn out to be too many for how the pass reads: then all begin anew, partition by partition, with nothing lost. */
+export type PassOutcome = 'read' | 'too many rows';
 
 /** Batches that are fetched while one is folded. */
 const AHEAD = 2;
@@ -33,7 +37,8 @@ const STOP_WITHIN_MS = 5_000;
 
 /**
  * Reads the log once, from the earliest checkpoint to the given ends, for all jobs; each takes what is new to it. Jobs that fail
- * or lose their build drop out; the others go on. At the signal all stop at a checkpoint.
+ * or lose their build drop out; the others go on. At the signal all stop at a checkpoint. `mayTry`: whether it may read all
+ * partitions at once, and leave off with nothing written where rows are too many for that.
  * @throws errors that pass by themselves (database or log away): claim again and begin another pass.
  */
 export async function bulkPass(
@@ -41,21 +46,25 @@ export async function bulkPass(
   jobs: readonly RebuildJob[],
   to: Position,
   options: PassOptions,
+  mayTry: boolean,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<PassOutcome> {
   const from = earliest(jobs, to);
-  if (Object.keys(from).length === 0) return;
+  if (Object.keys(from).length === 0) return 'read';
   const began = performance.now();
   let written = began;
   let records = 0;
   const at: Record<PartitionKey, number> = { ...from };
   const decoded = jobs.length > 1 ? new DecodedRecords() : null;
-  const parts = readingOrder(
+  const order = readingOrder(
     jobs.filter(working).map(({ work }) => work.plan),
     from,
     to,
     options.memoryBytes,
+    mayTry && jobs.filter(working).every(({ bulk }) => bulk.isEmpty),
   );
+  const parts = partsOf(order, from);
+  let trial = order === 'on trial' ? new RowTrial(distance(from, within(to, from)), options.memoryBytes) : null;
   if (parts.length > 1) for (const job of jobs.filter(working)) job.bulk.beginParts();
   let part = 0;
   const endParts = async (until: number): Promise<void> => {
@@ -72,20 +81,24 @@ export async function bulkPass(
     at[key] = batch.next;
     records += (batch.onDemand ?? batch.records).length;
     if (jobs.every(holdsNothing) && bytesOf(jobs) < FEW_ROWS_BYTES) batch.release?.();
+    const isDue = performance.now() - written > options.checkpointMs;
+    if (trial?.fails(records, bytesOf(jobs), isDue)) return 'too many rows';
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
-    if (performance.now() - written > options.checkpointMs) {
+    if (isDue) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+      trial = null;
       written = performance.now();
     }
     await slowDown(records, began, options.maxEventsPerSecond, signal);
-    if (!jobs.some(working)) return;
+    if (!jobs.some(working)) return 'read';
   }
   if (signal.aborted) {
     await keepWindows(jobs.filter(working));
-    return;
+    return 'read';
   }
   await endParts(parts.length);
   for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
+  return 'read';
 }
 
 /** The batches of all parts, one part after the other, so that the next is begun to be read while the last is folded. */
