@@ -22,6 +22,8 @@ export interface WakeOptions {
   readonly maxIntervalMs: number;
   /** And when nobody else is there who could append. Default: as long as `maxIntervalMs`. */
   readonly aloneIntervalMs?: number;
+  /** For so long nobody else must have been seen: who comes and goes comes again. Default 0. */
+  readonly aloneAfterMs?: number;
 }
 
 interface Waiter {
@@ -44,6 +46,8 @@ export class Wake {
   #intervalMs: number;
   #timer: NodeJS.Timeout | null = null;
   #lastProbe = 0;
+  /** When somebody else was there. */
+  #lastOthers = -Infinity;
   #stopped = false;
 
   constructor(private readonly options: WakeOptions) {
@@ -138,15 +142,18 @@ export class Wake {
   }
 
   async #probe(): Promise<void> {
+    const { probe, aloneAfterMs = 0 } = this.options;
     const asked = this.#waitedFor();
     let news = false;
     let alone = false;
     this.#lastProbe = performance.now();
-    if (asked !== null) {
+    if (asked !== null && probe) {
       try {
-        const probed = await this.options.probe?.(asked, this.#isAtRest);
-        news = this.appended(probed?.ends ?? {});
-        alone = this.#isAtRest && (probed?.alone ?? false);
+        const atRest = this.#isAtRest;
+        const probed = await probe(asked, atRest);
+        news = this.appended(probed.ends);
+        if (atRest && !probed.alone) this.#lastOthers = this.#lastProbe;
+        alone = atRest && this.#lastProbe - this.#lastOthers >= aloneAfterMs && probed.alone;
       } catch {
         // The log is away: whoever reads will be told; here it is asked again, less and less often.
       }

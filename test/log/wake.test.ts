@@ -98,6 +98,33 @@ describe('wake-ups', () => {
     }
   });
 
+  it('are looked for as before for as long as it is said after somebody was there', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const began = performance.now();
+      const probes: number[] = [];
+      const wake = new Wake({
+        probe: async () => {
+          probes.push(performance.now() - began);
+          return { ends: {}, alone: performance.now() - began > 2_000 };
+        },
+        minIntervalMs: 100,
+        maxIntervalMs: 100,
+        aloneIntervalMs: 60_000,
+        aloneAfterMs: 5_000,
+      });
+      const waited = wake.wait({ 'a/0': 0 }, { timeoutMs: 20_000 });
+      await vi.advanceTimersByTimeAsync(20_000);
+      await waited;
+      wake.stop();
+      expect(probes.at(-1)).toBeGreaterThanOrEqual(6_900);
+      expect(probes.at(-1)).toBeLessThanOrEqual(7_100);
+      expect(probes.length).toBeGreaterThanOrEqual(69);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('end with an error for whoever waits on a stopped log', async () => {
     const wake = new Wake({ minIntervalMs: 0, maxIntervalMs: 0 });
     const waiting = wake.wait({ 'a/0': 0 }, {});

@@ -51,12 +51,14 @@ export interface PostgresLogOptions {
    * noticed with the next look. Default: as `maxPollIntervalMs`.
    */
   readonly alonePollIntervalMs?: number;
+  /** For so long nobody else must have been connected before that: who comes for a moment comes again. Default 600,000. */
+  readonly aloneAfterMs?: number;
   /** A member of a group that is not heard of for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
   /**
    * Between two looks at the groups of this process: how fast a change of another process is seen. Default 1,000. Groups in which
-   * nothing has changed for fifteen of them are looked at when a renewal is due, a quarter of the session timeout after the one
-   * before, or each third time where that is sooner.
+   * nothing has changed for fifteen of them are looked at when a renewal is due, at whole quarters of the session timeout, or each
+   * third time where that is sooner.
    */
   readonly heartbeatMs?: number;
   /** A member that does not poll for so long, though its process lives, loses its partitions. Default 300,000. */
@@ -106,6 +108,7 @@ export class PostgresLog implements EventLog, AppendSignal, MemberLog {
       minIntervalMs: options.minPollIntervalMs ?? 15,
       maxIntervalMs: options.maxPollIntervalMs ?? 500,
       ...(options.alonePollIntervalMs === undefined ? {} : { aloneIntervalMs: options.alonePollIntervalMs }),
+      aloneAfterMs: options.aloneAfterMs ?? 600_000,
     });
   }
 

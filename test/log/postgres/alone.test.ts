@@ -46,7 +46,7 @@ function follow({ log, database }: LogClient) {
 const record = { topic: TOPIC, partition: 0, key: 'a', value: Buffer.from('{}'), headers: {} };
 
 it('looks seldom for what others append only while nobody else is connected', async () => {
-  const client = await log.client({ ...OFTEN, alonePollIntervalMs: NEVER_MS });
+  const client = await log.client({ ...OFTEN, alonePollIntervalMs: NEVER_MS, aloneAfterMs: 0 });
   await client.log.createTopic({ name: TOPIC, partitions: 1, retention: null });
   const other = new pg.Client({ connectionString: log.test.url });
   await other.connect();
@@ -84,8 +84,24 @@ it('never looks seldom unless it is told to', async () => {
   }
 });
 
+it('goes on to look often for ten minutes after somebody was connected', async () => {
+  const client = await log.client({ ...OFTEN, alonePollIntervalMs: NEVER_MS });
+  await client.log.createTopic({ name: TOPIC, partitions: 1, retention: null });
+  const other = new pg.Client({ connectionString: log.test.url });
+  await other.connect();
+  const reader = follow(client);
+  try {
+    await vi.waitUntil(() => reader.looks.at(-1) === 'kappa_grown_and_others', UNTIL);
+    await other.end();
+    const looks = reader.looks.length;
+    await vi.waitUntil(() => reader.looks.length > looks + 100, UNTIL);
+  } finally {
+    await reader.stop();
+  }
+});
+
 it('sees what a process appended that came while it rested with the next look', async () => {
-  const client = await log.client({ ...OFTEN, alonePollIntervalMs: 700 });
+  const client = await log.client({ ...OFTEN, alonePollIntervalMs: 700, aloneAfterMs: 0 });
   await client.log.createTopic({ name: TOPIC, partitions: 1, retention: null });
   const reader = follow(client);
   try {
@@ -94,7 +110,8 @@ it('sees what a process appended that came while it rested with the next look', 
     await other.log.append([record]);
     await vi.waitUntil(() => reader.seen.length > 0, UNTIL);
     const looks = reader.looks.length;
-    await vi.waitUntil(() => reader.looks.length > looks + 20, UNTIL);
+    // Alone it would look no more than forty times while this is waited for.
+    await vi.waitUntil(() => reader.looks.length > looks + 80, UNTIL);
   } finally {
     await reader.stop();
   }

@@ -168,8 +168,9 @@ export class ProjectionEngine {
     for (let beats = 1; !signal.aborted; beats++) {
       await pause(untilTogether(this.#pace.beatMs), signal);
       if (signal.aborted) return;
-      if (this.#pace.isAtRest) this.nudge();
       await this.#registry.beat().catch(() => undefined);
+      // One after the other: at the same time each would hold a connection of its own.
+      if (this.#pace.isAtRest) this.nudge();
       await this.#lookAtLeft().catch(() => undefined);
       if (beats % BEATS_PER_WATCH === 0) await watch.look().catch(() => undefined);
     }
