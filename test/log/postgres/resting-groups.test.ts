@@ -47,11 +47,11 @@ async function join({ log }: LogClient): Promise<{ readonly member: GroupMember;
 it('are looked at when a renewal is due once nothing has changed for long, and by each heartbeat after a change', async () => {
   const looksPlanned: ('beat' | 'rest')[] = [];
   const set = globalThis.setTimeout;
-  vi.spyOn(globalThis, 'setTimeout').mockImplementation(((...timer: Parameters<typeof set>) => {
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation((...timer: Parameters<typeof set>) => {
     const kind = kindOf(timer[1] ?? 0);
     if (kind) looksPlanned.push(kind);
     return set(...timer);
-  }));
+  });
   /** From one look to the next, as they were planned since this was asked last. */
   const planned = (): readonly ('beat' | 'rest')[] => looksPlanned.splice(0);
   const client = await log.client({ heartbeatMs: BEAT_MS, sessionTimeoutMs: SESSION_MS });
