@@ -118,9 +118,10 @@ export class Database {
     }
   }
 
-  /** How many the pool has open, or is opening. */
+  /** How many the pool has open or is opening, with the one that it opens where the next statement finds none that is free. */
   get connections(): number {
-    return this.#pool.totalCount;
+    const { totalCount, idleCount, options } = this.#pool;
+    return idleCount > 0 ? totalCount : Math.min(totalCount + 1, options.max);
   }
 
   /** A connection of one's own until `release`. */

@@ -46,7 +46,7 @@ export class Wake {
   #intervalMs: number;
   #timer: NodeJS.Timeout | null = null;
   #lastProbe = 0;
-  /** When somebody else was there. */
+  /** When somebody else was there, or had been. */
   #lastOthers = -Infinity;
   #stopped = false;
 
@@ -152,7 +152,7 @@ export class Wake {
         const atRest = this.#isAtRest;
         const probed = await probe(asked, atRest);
         news = this.appended(probed.ends);
-        if (atRest && !probed.alone) this.#lastOthers = this.#lastProbe;
+        if (atRest && (news || !probed.alone)) this.#lastOthers = this.#lastProbe;
         alone = atRest && this.#lastProbe - this.#lastOthers >= aloneAfterMs && probed.alone;
       } catch {
         // The log is away: whoever reads will be told; here it is asked again, less and less often.

@@ -125,6 +125,33 @@ describe('wake-ups', () => {
     }
   });
 
+  it('are looked for as before, too, where somebody who has gone again has appended', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const began = performance.now();
+      const probes: number[] = [];
+      const wake = new Wake({
+        probe: async () => {
+          probes.push(performance.now() - began);
+          return { ends: probes.length === 5 ? { 'a/0': 1 } : {}, alone: true };
+        },
+        minIntervalMs: 100,
+        maxIntervalMs: 100,
+        aloneIntervalMs: 1_000,
+        aloneAfterMs: 5_000,
+      });
+      const waited = wake.wait({ 'a/0': 1 }, { timeoutMs: 20_000 });
+      await vi.advanceTimersByTimeAsync(20_000);
+      await waited;
+      wake.stop();
+      const after = probes.slice(4);
+      expect(after.filter((at) => at < (after[0] ?? 0) + 4_950)).toHaveLength(50);
+      expect(after.filter((at) => at > (after[0] ?? 0) + 5_050).length).toBeLessThan(15);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('end with an error for whoever waits on a stopped log', async () => {
     const wake = new Wake({ minIntervalMs: 0, maxIntervalMs: 0 });
     const waiting = wake.wait({ 'a/0': 0 }, {});

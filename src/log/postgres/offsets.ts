@@ -35,11 +35,17 @@ const GROWN = `
     order by l."offset" desc limit 1
   ) r`;
 
-/** A row more, of slot 0, where the database has other connections than those of this process. */
+/**
+ * A row more, of slot 0, where the database has other clients than those of this process. What counts cheaply counts a vacuum, too:
+ * only where there are more is it asked who they are.
+ */
 const GROWN_AND_OTHERS = `${GROWN}
   union all
   select 0, d.n from pg_stat_get_db_numbackends((select oid from pg_database where datname = current_database())) as d (n)
-  where d.n > $4`;
+  where d.n > $4 and $4 < (
+    select count(*) from pg_stat_activity
+    where datname = current_database() and coalesce(backend_type, 'client backend') = 'client backend'
+  )`;
 
 const COMMITTED = `
   select t.name, o.partition, o.next_offset as next
