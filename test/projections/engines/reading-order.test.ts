@@ -24,6 +24,10 @@ describe('a rebuild reads', () => {
     expect(partsOf('one by one', FROM)).toEqual([position([TOPIC, 0, 10]), position([TOPIC, 1, 0])]);
   });
 
+  it('a single partition as if it might not try: there is nothing to be won', () => {
+    expect(readingOrder([OWN], position([TOPIC, 0, 10]), TO, 100_000, true)).toBe('one by one');
+  });
+
   it('all at once, too, for rows that several partitions touch: each would come back with every partition', () => {
     expect(readingOrder([OWN, SHARED], FROM, TO, ROOM_FOR_SOME, true)).toBe('at once');
     expect(readingOrder([OWN, SHARED], FROM, TO, ROOM_FOR_SOME, false)).toBe('at once');

@@ -84,6 +84,29 @@ describe('a rebuild that reads partition by partition', () => {
     expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
   });
 
+  it('does so, too, where memory is full only after rows were written, and goes on behind these', async () => {
+    const few = PARTITIONS * 4;
+    await house.append([...openings(EVENTS, few), ...openings(EVENTS, ACCOUNTS)]);
+    const work = await house.newBuild(accountsV1);
+    const read = partitionsRead(house);
+    await house.rebuild({ works: [work], memoryMb: MEMORY_MB, batchRecords: 50, checkpointMs: 0 });
+    expect(read()[0]).toBe(PARTITIONS);
+    expect(new Set(read().slice(1))).toEqual(new Set([1]));
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
+  it('does so for the others where one has failed before', async () => {
+    const [first = ''] = Array.from({ length: ACCOUNTS }, (_, n) => `b${n}`).filter((id) => partitionOf(id, PARTITIONS) === 0);
+    await house.append([opened(first), poison(first), ...openings(EVENTS, ACCOUNTS)]);
+    const halting = poisoned({ ...accountsV1, name: 'halting' }, undefined, { retries: 0, maxLetters: 0 });
+    const [failing, work] = [await house.newBuild(halting), await house.newBuild(accountsV1)];
+    const read = partitionsRead(house);
+    await house.rebuild({ works: [failing, work], memoryMb: MEMORY_MB, batchRecords: 50 });
+    expect(read()).toEqual([PARTITIONS, ...Array.from({ length: PARTITIONS }, () => 1)]);
+    await house.stateOf(failing, 'failed');
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
+  });
+
   it('sets aside once what it has met twice', async () => {
     const [first = ''] = Array.from({ length: ACCOUNTS }, (_, n) => `b${n}`).filter((id) => partitionOf(id, PARTITIONS) === 0);
     await house.append([opened(first), poison(first), ...openings(EVENTS, ACCOUNTS)]);

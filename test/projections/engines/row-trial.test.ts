@@ -50,6 +50,10 @@ describe('a trial of rows', () => {
     expect(failsAt((records) => (records < RECORDS / 2 ? 1_000 : records - RECORDS / 2))).toBe(RECORDS / 2 + 100_000 + BATCH);
   });
 
+  it('goes on where not a record was read by the last time', () => {
+    expect(new RowTrial(RECORDS, ROOM).fails(0, 0, true)).toBe(false);
+  });
+
   it('is over when it is the last time', () => {
     const trial = new RowTrial(RECORDS, ROOM);
     expect(trial.fails(BATCH, BATCH * ROW_BYTES, true)).toBe(true);

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PartitionKey } from '../../../src/kernel/position.js';
 import { BulkBuild } from '../../../src/modules/projections/rebuild/bulk-build.js';
 import { rebuildProjections } from '../../../src/modules/projections/rebuild/rebuild-projections.js';
 import { history } from './happenings.js';
@@ -34,6 +36,22 @@ describe('a rebuild that is stopped', { timeout: 30_000 }, () => {
     await house.rebuild({ works });
     for (const [i, definition] of definitions.entries())
       expect(await house.rows(works[i]!)).toEqual(await house.cleanFold(definition, works[i]!));
+  });
+
+  it('is taken up again when whoever took it over is gone', async () => {
+    const work = await house.newBuild(accountsV1);
+    const paced = { works: [work], checkpointMs: 0, batchRecords: 100, maxEventsPerSecond: 2_000, leaseMs: 500 };
+    const rebuilt = house.rebuild(paced);
+    await house.movedOn(work);
+    // As another process does that takes a rebuild over, and is killed.
+    await house.database.query('update builds set worker = $2, worker_until = now() + $3::interval where id = $1', [
+      work.build.id,
+      randomUUID(),
+      '2 seconds',
+    ]);
+    await house.builds.claim(work.build.id, Object.keys(await house.standsAt(work)) as PartitionKey[]);
+    await rebuilt;
+    expect(await house.rows(work)).toEqual(await house.cleanFold(accountsV1, work));
   });
 
   it.each([false, true])('writes nothing of it where that would take too long (the rows stood already: %s)', async (stood) => {

@@ -88,8 +88,7 @@ async function prepareAll(
   for (const job of jobs) {
     if (signal.aborted) return;
     if (leases.lost(job.work.build.id)) job.lost = true;
-    const fresh = job.phase === 'waiting' && job.target === null;
-    if (!fresh && !(job.phase === 'building' && job.lost)) continue;
+    if (job.phase !== 'waiting' && !(job.phase === 'building' && job.lost)) continue;
     if (!(await leases.take(job.work.build.id))) {
       job.phase = 'waiting';
       continue;

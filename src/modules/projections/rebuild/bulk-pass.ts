@@ -20,7 +20,7 @@ export interface PassOptions {
   readonly batchRecords: number;
 }
 
-/** Rows may turn out to be too many for how the pass reads: then all begin anew, partition by partition, with nothing lost. */
+/** Rows may turn out to be too many for how the pass reads: then all go on from their checkpoints, partition by partition. */
 export type PassOutcome = 'read' | 'too many rows';
 
 /** Batches that are fetched while one is folded. */
@@ -38,7 +38,7 @@ const STOP_WITHIN_MS = 5_000;
 /**
  * Reads the log once, from the earliest checkpoint to the given ends, for all jobs; each takes what is new to it. Jobs that fail
  * or lose their build drop out; the others go on. At the signal all stop at a checkpoint. `mayTry`: whether it may read all
- * partitions at once, and leave off with nothing written where rows are too many for that.
+ * partitions at once, and leave off where rows turn out to be too many for that.
  * @throws errors that pass by themselves (database or log away): claim again and begin another pass.
  */
 export async function bulkPass(
@@ -64,7 +64,7 @@ export async function bulkPass(
     mayTry && jobs.filter(working).every(({ bulk }) => bulk.isEmpty),
   );
   const parts = partsOf(order, from);
-  let trial = order === 'on trial' ? new RowTrial(distance(from, within(to, from)), options.memoryBytes) : null;
+  const trial = order === 'on trial' ? new RowTrial(distance(from, within(to, from)), options.memoryBytes) : null;
   if (parts.length > 1) for (const job of jobs.filter(working)) job.bulk.beginParts();
   let part = 0;
   const endParts = async (until: number): Promise<void> => {
@@ -86,7 +86,6 @@ export async function bulkPass(
     await limitMemory(context, jobs, to, options.memoryBytes, signal);
     if (isDue) {
       for (const job of jobs.filter(working)) await guarded(context, job, to, signal, () => job.bulk.write());
-      trial = null;
       written = performance.now();
     }
     await slowDown(records, began, options.maxEventsPerSecond, signal);

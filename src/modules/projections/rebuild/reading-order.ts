@@ -23,7 +23,7 @@ export function readingOrder(
   const mostRows = distance(from, within(to, from));
   // Rows that several partitions touch come back, and are the same only where their events come in an order like that of their times.
   if (mostRows * ROW_BYTES <= memoryBytes || !plans.every(({ rowsByKey }) => rowsByKey)) return 'at once';
-  return mayTry ? 'on trial' : 'one by one';
+  return mayTry && Object.keys(from).length > 1 ? 'on trial' : 'one by one';
 }
 
 /** What is read one part after the other, each with where it begins. */

@@ -44,6 +44,8 @@ export class RebuildJob {
     const done = this.phase !== 'waiting' && this.phase !== 'building';
     const eventsTotal = this.target === null ? 0 : distance(this.begin, this.target);
     const events = done ? eventsTotal : Math.min(eventsTotal, distance(this.begin, within(position, this.target ?? {})));
+    // It has begun anew, or goes on from its checkpoint: what it had done before says nothing of how fast it is.
+    if (events < (this.#samples.at(-1)?.events ?? 0)) this.#samples = [];
     this.#samples.push({ at: now, events });
     while (this.#samples.length > 2 && now - (this.#samples[0]?.at ?? now) > RATE_WINDOW_MS) this.#samples.shift();
     const first = this.#samples[0] ?? { at: now, events };

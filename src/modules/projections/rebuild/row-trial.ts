@@ -50,6 +50,7 @@ export class RowTrial {
 
   /** Of the rows of all records. */
   #likelyBytes({ records, bytes }: Seen): number {
+    if (records === 0) return bytes;
     const half = this.#seen.findLast((seen) => seen.records <= records / 2) ?? NOTHING;
     const power = half.bytes === 0 ? 1 : Math.log(bytes / half.bytes) / Math.log(records / half.records);
     return bytes * (this.records / records) ** power;
