@@ -241,7 +241,7 @@ export function badOptions(problems: readonly string[]): KappaError {
   const list = problems.map((problem) => `\n  - ${problem}`).join('');
   return new KappaError(
     'KAPPA_BAD_OPTIONS',
-    `${problems.length === 1 ? 'one problem' : `${problems.length} problems`} in the options or definitions:${list}.`,
+    `${problems.length === 1 ? 'one problem' : `${problems.length} problems`} in the options or definitions:${list}`,
     {
       facts: { problems },
       nextStep: 'Correct what is named, in KappaModule.forRoot and forFeature, in kappa.config.ts or in the environment.',
